@@ -1,0 +1,1 @@
+"""Measurements that print a table and write a result file: python -m benchmarks.<part>."""

@@ -1,0 +1,1 @@
+"""Starts the real components on loopback: for tests, benchmarks and the demos."""
