@@ -1,5 +1,54 @@
-check:
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy
-	.venv/bin/lint-imports --no-logo
+# Needs python3 (3.11 or newer), make and git; everything else is obtained on first need, and kept.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv/bin
+PART ?= $(patsubst benchmarks/%/__main__.py,%,$(wildcard benchmarks/*/__main__.py))
+STARTED := $(shell date +%s)
+# One thread per library: two runs can share a machine, and timings mean something.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export TIMEFORMAT := %1R s
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check bench tools docs lock environment
+
+help: ## Show these lines
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## See the whole loop on a real Prometheus: train, score, decide, verdict (ARGS="--help" shows what it can do)
+	@$(PYTHON) -m tools.bootstrap demo
+	@$(PYTHON) -m tools prometheus
+	@$(VENV)/python -m testbed --prometheus -- aiops demo $(ARGS)
+
+test: check tools ## Everything that must hold before a commit: check, then all tests but the slow ones
+	@time $(VENV)/python -m pytest --quiet --durations=10 --durations-min=1 $(ARGS)
+	@echo "make test: $$(($$(date +%s) - $(STARTED))) s"
+
+test-slow: environment tools ## The tests that take minutes
+	@time $(VENV)/python -m pytest --quiet --durations=10 -m slow --timeout=1800 $(ARGS)
+
+check: environment ## The static checks: style, types, layers
+	$(call quietly,ruff check,$(VENV)/ruff check --quiet .)
+	$(call quietly,ruff format --check,$(VENV)/ruff format --check --quiet .)
+	$(call quietly,mypy --strict,$(VENV)/mypy)
+	$(call quietly,lint-imports,$(VENV)/lint-imports --no-logo)
+
+bench: environment tools ## Measure, and keep the result files that the README's tables read (PART=scaling: one part only)
+	@set -e; for part in $(PART); do echo "benchmarks.$$part"; time $(VENV)/python -m benchmarks.$$part $(ARGS); done
+
+tools: ## Obtain the real components that tests and the demo talk to, into a cache of the user
+	@$(PYTHON) -m tools
+
+docs: environment ## Write the reference pages that are made from the code
+	@$(VENV)/python -m typer aiops.cli.main utils docs --name aiops --output docs/reference/command-line.md
+
+lock: environment ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=1: to the newest allowed versions)
+	@$(PYTHON) -m tools.lock $(if $(UPGRADE),--upgrade)
+
+environment:
+	@$(PYTHON) -m tools.bootstrap dev
+
+# $(call quietly,NAME,COMMAND): name and seconds; what the command prints is shown when it fails.
+define quietly
+	@printf '%-22s' '$(1)'; time { said=$$($(2) 2>&1) || { echo failed; echo "$$said"; false; }; }
+endef

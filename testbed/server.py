@@ -1,0 +1,145 @@
+"""One real server program as a child process: a free port, a data folder of its own, a log, and a certain end."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+_STOP_GRACE_SECONDS = 2.0
+_POLL_SECONDS = 0.02
+_ATTEMPTS_AT_A_PORT = 3
+
+
+class NotReadyError(RuntimeError):
+    """A server did not become ready; the message ends with its log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Server:
+    """A running server.
+
+    Attributes:
+        name: What it is, such as ``"prometheus"``.
+        url: Where it listens, without a slash at the end.
+        folder: Its data, configuration and log; removed when it has stopped.
+    """
+
+    name: str
+    url: str
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def log(self) -> Path:
+        """Return the file that holds everything the program printed."""
+        return self.folder / f"{self.name}.log"
+
+    def log_tail(self, lines: int = 40) -> str:
+        """Return the last lines of the log; empty when it is gone."""
+        try:
+            with self.log.open(errors="replace") as text:
+                return "".join(deque(text, maxlen=lines))
+        except FileNotFoundError:
+            return ""
+
+    def is_running(self) -> bool:
+        """Return whether the process lives."""
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        """End the process: ask, and after two seconds insist. Does nothing when it has ended already."""
+        if self.is_running():
+            self.process.terminate()
+            try:
+                self.process.wait(_STOP_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def running(
+    name: str,
+    command: Callable[[int, Path], Sequence[str | Path]],
+    *,
+    ready_path: str = "/-/ready",
+    ready_within_seconds: float = 30.0,
+) -> Iterator[Server]:
+    """Run a server on a free loopback port until the ``with`` block ends.
+
+    Args:
+        name: What it is; names its folder and its log.
+        command: Given the port and an empty folder, writes what the program needs there and returns its command line.
+        ready_path: Answers 200 once the server is ready.
+
+    Raises:
+        NotReadyError: If it ends or stays silent; carries the log.
+    """
+    for attempt in range(1, _ATTEMPTS_AT_A_PORT + 1):
+        folder = Path(tempfile.mkdtemp(prefix=f"aiops-{name}-"))
+        try:
+            port = free_port()
+            server = _start(name, port, folder, command(port, folder))
+            try:
+                _wait_until_ready(server, ready_path, ready_within_seconds)
+            except NotReadyError:
+                # Between our choosing the port and the server's using it, another program may have taken it.
+                if attempt < _ATTEMPTS_AT_A_PORT and "address already in use" in server.log_tail():
+                    continue
+                raise
+            else:
+                yield server
+                return
+            finally:
+                server.stop()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    """Return a loopback port that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _start(name: str, port: int, folder: Path, command: Sequence[str | Path]) -> Server:
+    with (folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*_dies_with_parent(), *map(str, command)],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            process_group=0,  # Ctrl-C is for us; we then stop the server in order
+        )
+    return Server(name=name, url=f"http://127.0.0.1:{port}", folder=folder, process=process)
+
+
+def _dies_with_parent() -> list[str]:
+    """Return a prefix that has Linux end the server should we be killed without a chance to do it."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+
+
+def _wait_until_ready(server: Server, ready_path: str, within_seconds: float) -> None:
+    deadline = time.monotonic() + within_seconds
+    with httpx.Client(trust_env=False, timeout=1.0) as client:
+        while time.monotonic() < deadline:
+            if not server.is_running():
+                code = server.process.returncode
+                raise NotReadyError(f"{server.name} ended with code {code} before it was ready:\n{server.log_tail()}")
+            with contextlib.suppress(httpx.TransportError):
+                if client.get(server.url + ready_path).status_code == httpx.codes.OK:
+                    return
+            time.sleep(_POLL_SECONDS)
+    raise NotReadyError(f"{server.name} was not ready after {within_seconds:g} s:\n{server.log_tail()}")

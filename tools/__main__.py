@@ -1,0 +1,32 @@
+"""Obtain real components: python3 -m tools [NAME ...]; all of them when none is named."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tools import catalog
+from tools.steps import StepFailedError
+
+
+def main() -> int:
+    """Obtain the named tools; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python3 -m tools", description="Obtain the real components that tests and demos talk to."
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(catalog.CATALOG)} (default: all)")
+    names: list[str] = parser.parse_args().names or list(catalog.CATALOG)
+    unknown = [name for name in names if name not in catalog.CATALOG]
+    if unknown:
+        parser.error(f"unknown tool {', '.join(unknown)}; choose from {', '.join(catalog.CATALOG)}")
+    for name in names:
+        try:
+            catalog.ensure(catalog.CATALOG[name])
+        except StepFailedError as error:
+            print(f"\ncannot obtain {name}: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""The real components by name, and where their programs are on this machine."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from tools.steps import StepFailedError
+from tools.tool import DebianTool, Tool
+
+CATALOG: dict[str, Tool] = {
+    tool.name: tool
+    for tool in (
+        DebianTool(
+            name="prometheus",
+            package="prometheus",
+            version="2.42.",
+            programs={"prometheus": "usr/bin/prometheus", "promtool": "usr/bin/promtool"},
+        ),
+        DebianTool(
+            name="alertmanager",
+            package="prometheus-alertmanager",
+            version="0.25.",
+            programs={"alertmanager": "usr/bin/prometheus-alertmanager", "amtool": "usr/bin/amtool"},
+            compiled_in="/usr/share/prometheus/alertmanager",  # notification templates; it does not start without them
+        ),
+    )
+}
+
+
+class ToolMissingError(Exception):
+    """A program is not on this machine yet; the message says how to get it."""
+
+
+def cache() -> Path:
+    """Return the folder of all tools; shared by every clone that this user has."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aiops" / "tools"
+
+
+def folder(tool: Tool) -> Path:
+    """Return where ``tool`` lives, whether it is there or not. The name changes when its definition does."""
+    key = hashlib.sha256(tool.definition().encode()).hexdigest()[:16]
+    return cache() / f"{tool.name}-{key}"
+
+
+def find(program: str) -> Path:
+    """Return the path of a program such as ``"promtool"``.
+
+    Raises:
+        ToolMissingError: If its tool has not been obtained yet, or no tool brings it.
+    """
+    for tool in CATALOG.values():
+        if program in tool.programs:
+            path = folder(tool) / tool.programs[program]
+            if not path.is_file():
+                raise ToolMissingError(f"{program} is not in {folder(tool)}; get it with: make tools")
+            return path
+    known = ", ".join(sorted(name for tool in CATALOG.values() for name in tool.programs))
+    raise ToolMissingError(f"no tool brings the program {program!r}; the catalog has: {known}")
+
+
+def ensure(tool: Tool) -> bool:
+    """Obtain ``tool`` unless it is there. Return whether anything had to be done.
+
+    Raises:
+        StepFailedError: If it cannot be obtained.
+    """
+    home = folder(tool)
+    if home.is_dir():
+        return False
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / f"{tool.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs of make at once: the second waits and finds it done
+        if home.is_dir():
+            return False
+        unfinished = cache() / f"{tool.name}.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
+        tool.obtain(unfinished)
+        for program, path in tool.programs.items():
+            if not os.access(unfinished / path, os.X_OK):
+                raise StepFailedError(f"{tool.name} was obtained, but its program {program} is not at {path}")
+        unfinished.rename(home)  # last and at once: a folder that exists is complete
+    return True
