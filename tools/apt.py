@@ -18,7 +18,9 @@ def install(packages: Sequence[str], reason: str) -> None:
         StepFailedError: If we are not root or apt refuses. Names the packages.
     """
     names = " ".join(packages)
-    by_hand = f"{reason} Install it, then run make again:\n  sudo apt-get update && sudo apt-get install {names}"
+    by_hand = (
+        f"{reason} Install what is missing, then run make again:\n  sudo apt-get update && sudo apt-get install {names}"
+    )
     if shutil.which("apt-get") is None or os.geteuid() != 0:
         raise steps.StepFailedError(by_hand)
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}

@@ -14,6 +14,7 @@ import importlib.util
 import re
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools import apt, steps
@@ -58,12 +59,12 @@ def bring_up_to_date(venv: Path, profile: str) -> None:
     if _python(venv).exists() and stamp.exists() and stamp.read_text() == wanted:
         return
     print(f"Python environment .venv, profile {profile}", file=sys.stderr)
-    if not (_python(venv).exists() and (venv / "bin" / "uv").exists()):
-        _create(venv)
     lock = REQUIREMENTS / f"{profile}.txt"
     packages = re.findall(r"^([a-z0-9._-]+)==", lock.read_text(), flags=re.MULTILINE)
-    if "lightgbm" in packages and ctypes.util.find_library("gomp") is None:
-        apt.install(["libgomp1"], "LightGBM needs the OpenMP library of GCC, which is not on this machine.")
+    new = not (_python(venv).exists() and (venv / "bin" / "uv").exists())
+    _ensure_debian_packages(new, packages)
+    if new:
+        _create(venv)
     uv: list[str | Path] = [venv / "bin" / "uv", "pip", "install", "--quiet", "--python", _python(venv)]
     steps.run(f"install {len(packages)} packages of requirements/{lock.name}", [*uv, "--require-hashes", "-r", lock])
     steps.run("install aiops itself, editable", [*uv, "--no-deps", "--no-build-isolation", "--editable", ROOT])
@@ -71,21 +72,22 @@ def bring_up_to_date(venv: Path, profile: str) -> None:
     print(f"  ready after {time.monotonic() - started:.1f} s", file=sys.stderr)
 
 
+def _ensure_debian_packages(new: bool, packages: Sequence[str]) -> None:
+    """Install what pip cannot: Debian keeps part of Python in a package of its own, and has no compiler's libraries."""
+    missing = {}
+    if new and importlib.util.find_spec("ensurepip") is None:
+        missing["python3-venv"] = f"{sys.executable} cannot make virtual environments (it has no ensurepip)."
+    if "lightgbm" in packages and ctypes.util.find_library("gomp") is None:
+        missing["libgomp1"] = "LightGBM needs the OpenMP library of GCC."
+    if missing:
+        apt.install(list(missing), " ".join(missing.values()))
+
+
 def _create(venv: Path) -> None:
     """Make ``venv`` with pip and, from its own lock file, uv and the build backend."""
-    if importlib.util.find_spec("ensurepip") is None:  # Debian keeps it in a package of its own
-        apt.install(["python3-venv"], f"{sys.executable} cannot make virtual environments (no ensurepip).")
     steps.run(f"make it with Python {_version()}", [sys.executable, "-m", "venv", "--clear", venv])
-    pip: list[str | Path] = [
-        _python(venv),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-    ]
-    steps.run("install uv", [*pip, "--require-hashes", "-r", REQUIREMENTS / "bootstrap.txt"])
+    pip = [_python(venv), "-m", "pip", "--quiet", "--no-input", "--disable-pip-version-check", "install"]
+    steps.run("install uv", [*map(str, pip), "--require-hashes", "-r", REQUIREMENTS / "bootstrap.txt"])
 
 
 def _python(venv: Path) -> Path:

@@ -34,10 +34,8 @@ def main() -> int:
     try:
         _compile("dev", ["pyproject.toml", "--all-extras", *newest])
         for name, extras in PROFILES.items():
-            _compile(
-                name, ["pyproject.toml", *(f"--extra={extra}" for extra in extras), "--constraint=requirements/dev.txt"]
-            )
-        _compile("bootstrap", ["requirements/bootstrap.in", "--constraint=requirements/dev.txt"])
+            _compile(name, ["pyproject.toml", *(f"--extra={extra}" for extra in extras), *within])
+        _compile("bootstrap", ["requirements/bootstrap.in", *within])
     except steps.StepFailedError as error:
         print(f"\nthe lock files could not be written: {error}", file=sys.stderr)
         return 1
