@@ -1,0 +1,1 @@
+"""From scores to alerts: hysteresis, severity, firing and resolved."""

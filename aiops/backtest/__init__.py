@@ -1,0 +1,1 @@
+"""Replaying history: rolling origins, a simulated workload, outcomes and reports."""

@@ -1,0 +1,1 @@
+"""The generated fleet and the story that `aiops demo` tells."""

@@ -1,0 +1,41 @@
+"""What a detector says of a point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiops.errors import DataError
+from aiops.series import SeriesKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnomalyScore:
+    """How odd one point is, calibrated to its own series.
+
+    Attributes:
+        key: Which series.
+        at: Stamp of the point.
+        observed: Its value.
+        expected: What was most likely; NaN where the detector has no such idea.
+        lower: Lower end of the interval of normal values; NaN where unknown.
+        upper: Upper end of it; NaN where unknown.
+        value: In [0, 1]: 0.999 means that about one point in a thousand looks so odd in normal times, for every
+            detector and every series.
+        detector: Name in the catalog.
+        warming_up: Whether the detector has seen too little to be heard; ``value`` is 0 then.
+    """
+
+    key: SeriesKey
+    at: datetime
+    observed: float
+    expected: float
+    lower: float
+    upper: float
+    value: float
+    detector: str
+    warming_up: bool
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.value <= 1.0:
+            raise DataError(f"{self.key}: a score lies in [0, 1], got {self.value}")

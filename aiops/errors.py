@@ -1,0 +1,51 @@
+"""Everything that can go wrong, as one tree.
+
+AiopsError
+├─ ConfigError                  a setting or policy is wrong
+├─ DataError                    telemetry cannot be used
+├─ ModelError
+│  ├─ ModelNotFoundError        nothing registered under this key and alias
+│  └─ FitFailedError            no candidate could be fitted
+└─ UpstreamError                Prometheus, Alertmanager, MLflow, Kubernetes
+   ├─ UpstreamUnavailableError  no answer: retry
+   └─ UpstreamRejectedError     a clear refusal: do not retry
+
+An expected "no" (held, rate limited, no forecast) is a value and not an error. A message says what is wrong, which
+key, file or line it is about, and what to do. Entry points map classes to exit codes and statuses; nothing here does.
+"""
+
+
+class AiopsError(Exception):
+    """Root of every error that we raise on purpose."""
+
+
+class ConfigError(AiopsError):
+    """A setting, an option or a policy is wrong; trying again changes nothing."""
+
+
+class DataError(AiopsError):
+    """Telemetry cannot be used: too short, stale, not regular, not a number."""
+
+
+class ModelError(AiopsError):
+    """A model is missing or cannot be made."""
+
+
+class ModelNotFoundError(ModelError):
+    """Nothing is registered under this key and alias."""
+
+
+class FitFailedError(ModelError):
+    """No candidate could be fitted to this series."""
+
+
+class UpstreamError(AiopsError):
+    """A system that we talk to did not do what we asked."""
+
+
+class UpstreamUnavailableError(UpstreamError):
+    """No answer, or an answer that says "later": worth trying again."""
+
+
+class UpstreamRejectedError(UpstreamError):
+    """A clear refusal: the same request will be refused again."""

@@ -1,0 +1,1 @@
+"""Forecasts with quantiles: models behind one protocol, calibrated and selected by rolling origins."""

@@ -1,0 +1,81 @@
+"""What the use cases need from outside, one Protocol each. Adapters implement them; the core never sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+from aiops.alerting.alert import Alert
+from aiops.series import Series
+from aiops.series.quality import Quality
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Clock(Protocol):
+    """Where entry points get the time from; simulated in demos, tests and backtests."""
+
+    def now(self) -> datetime:
+        """Return the present instant, UTC."""
+        ...
+
+    async def sleep_until(self, at: datetime) -> None:
+        """Return at ``at``, or at once if it has passed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telemetry:
+    """What a source answered: all of it, or the part that could be had and why the rest could not.
+
+    Attributes:
+        series: The series, on one grid.
+        qualities: One verdict a series, in the same order.
+        warnings: What the source said beside the data, such as a partial answer.
+        skipped: (series id, reason) of what was asked for and could not be used.
+    """
+
+    series: tuple[Series, ...]
+    qualities: tuple[Quality, ...]
+    warnings: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+class MetricSource(Protocol):
+    """Where telemetry comes from."""
+
+    async def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> Telemetry:
+        """Return one Series a label set, on the grid start, start + step, ... of stamps before ``end``.
+
+        A stamp marks the start of its step, whatever the source calls it.
+
+        Raises:
+            DataError: If nothing matches, or what matches cannot be used.
+            UpstreamUnavailableError: If the source did not answer; worth trying again.
+            UpstreamRejectedError: If it refused the query.
+        """
+        ...
+
+
+class AlertSink(Protocol):
+    """Where alerts go."""
+
+    async def send(self, alerts: Sequence[Alert]) -> None:
+        """Deliver the present state of these alerts; sending the same state twice does no harm.
+
+        Raises:
+            UpstreamUnavailableError: If they should be sent again.
+            UpstreamRejectedError: If they never will be accepted.
+        """
+        ...
+
+
+class Mapper(Protocol):
+    """Runs CPU-heavy work over many items: in this process, in local processes, or on a cluster."""
+
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[int, Result | Exception]]:
+        """Yield (index, result) as each is done, in any order; an item that fails yields its exception."""
+        ...

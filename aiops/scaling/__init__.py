@@ -1,0 +1,1 @@
+"""From forecast demand to replicas: policy, decision, loop."""

@@ -1,0 +1,1 @@
+"""Season lengths, decomposition and calendars."""

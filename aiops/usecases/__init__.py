@@ -1,0 +1,1 @@
+"""Ports and core put in order, one module a journey."""
