@@ -50,5 +50,5 @@ environment:
 
 # $(call quietly,NAME,COMMAND): name and seconds; what the command prints is shown when it fails.
 define quietly
-	@printf '%-22s' '$(1)'; time { said=$$($(2) 2>&1) || { echo failed; echo "$$said"; false; }; }
+	@{ printf '%-22s' '$(1)'; time { said=$$($(2) 2>&1) || { echo failed; echo "$$said"; false; }; }; } 2>&1
 endef
