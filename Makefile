@@ -40,6 +40,7 @@ tools: ## Obtain the real components that tests and the demo talk to, into a cac
 	@$(PYTHON) -m tools
 
 docs: environment ## Write the reference pages that are made from the code
+	@mkdir -p docs/reference
 	@$(VENV)/python -m typer aiops.cli.main utils docs --name aiops --output docs/reference/command-line.md
 
 lock: environment ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=1: to the newest allowed versions)
