@@ -68,7 +68,7 @@ class Forecast:
     @property
     def horizon(self) -> int:
         """Number of forecast steps."""
-        return self.mean.shape[1]
+        return int(self.mean.shape[1])
 
     def at_level(self, level: float) -> FloatArray:
         """Return the quantile of one level, shape ``[n, horizon]``.

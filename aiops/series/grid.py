@@ -25,6 +25,11 @@ def from_epoch(seconds: float) -> datetime:
     return _EPOCH + timedelta(seconds=float(seconds))
 
 
+def stamps(start: datetime, step: timedelta, n: int) -> FloatArray:
+    """Return the stamps of a grid in seconds since the epoch, shape ``[n]``."""
+    return np.asarray(epoch_seconds(start) + np.arange(n) * step.total_seconds(), dtype=np.float64)
+
+
 def require_utc(at: datetime, name: str) -> None:
     """Raise DataError unless ``at`` is timezone-aware UTC."""
     if at.utcoffset() != timedelta(0):

@@ -66,6 +66,7 @@ def assess(
     """Judge one series.
 
     Args:
+        series: What was read, on its grid.
         now: Against which staleness is measured; None leaves staleness out.
         duplicates: Rows that the reader dropped before the grid was made.
         limits: From where on to complain; the defaults of ``Limits`` if None.

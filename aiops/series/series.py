@@ -37,9 +37,7 @@ class Series:
         require_utc(self.start, "start")
         require_step(self.step)
         if self.values.ndim != 1 or self.values.dtype != np.float64:
-            raise DataError(
-                f"{self.key}: values must be float64 of shape [n], got {self.values.dtype} {self.values.shape}"
-            )
+            raise DataError(f"{self.key}: values must be float64 [n], got {self.values.dtype} {self.values.shape}")
         if np.isinf(self.values).any():
             raise DataError(f"{self.key}: values must be finite or NaN, found an infinity")
 
