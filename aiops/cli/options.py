@@ -1,0 +1,72 @@
+"""Options that several commands share, and how their text is read."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aiops.cli.output import Format
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def duration(text: str | timedelta) -> timedelta:
+    """Read a length of time such as ``15s``, ``5m``, ``1h30m`` or ``28d``.
+
+    Raises:
+        typer.BadParameter: If it is anything else, or not positive.
+    """
+    if isinstance(text, timedelta):
+        return text
+    parts = re.findall(r"(\d+)([smhdw])", text)
+    length = sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in parts), timedelta())
+    if "".join(count + unit for count, unit in parts) != text or length <= timedelta():
+        raise typer.BadParameter(f"{text!r} is not a length of time: write 15s, 5m, 1h30m, 28d or 4w")
+    return length
+
+
+def instant(text: str | datetime) -> datetime:
+    """Read an instant in ISO 8601; without an offset it is UTC.
+
+    Raises:
+        typer.BadParameter: If it is anything else.
+    """
+    try:
+        found = text if isinstance(text, datetime) else datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not an instant: write 2026-01-31T12:00:00Z") from None
+    return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+
+
+SourceOption = Annotated[
+    str,
+    typer.Option(
+        "--source",
+        help="A folder of CSV or Parquet files (timestamp,value; or series_id,timestamp,value; an index.csv beside "
+        "them), or the URL of a Prometheus.",
+    ),
+]
+QueryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--query", help="PromQL for a Prometheus (needed there); a series id or a pattern like 'wsd_*' for a folder."
+    ),
+]
+HistoryOption = Annotated[
+    timedelta,
+    typer.Option("--history", parser=duration, metavar="DURATION", help="How far back to read from a Prometheus."),
+]
+StepOption = Annotated[
+    timedelta,
+    typer.Option("--step", parser=duration, metavar="DURATION", help="Grid of the series read from a Prometheus."),
+]
+EndOption = Annotated[
+    datetime | None,
+    typer.Option("--end", parser=instant, metavar="INSTANT", help="Read a Prometheus up to here; now if left out."),
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="How the table is printed.")]
+OutputOption = Annotated[Path | None, typer.Option("--output", help="Write the table to this file instead of stdout.")]

@@ -1,0 +1,153 @@
+"""What a command prints: one table in the format that was asked for, progress and messages on stderr."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from aiops.errors import ConfigError
+
+Row = Mapping[str, object]
+
+PARTIAL = 5
+"""Exit code of a command that did its work and had to leave some series out."""
+
+messages = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Format(StrEnum):
+    """How a table is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class Advance(Protocol):
+    """Tells a progress bar that ``done`` of ``total`` items are done."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """Move the bar."""
+        ...
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Advance]:
+    """Show a bar with the time left on a terminal, and nothing elsewhere."""
+    bar = Progress(
+        TextColumn(title),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=messages,
+        transient=True,
+        disable=not messages.is_terminal,
+    )
+    with bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def write_table(rows: Sequence[Row], form: Format, output: Path | None, title: str = "") -> None:
+    """Write rows to a file, or to stdout.
+
+    Args:
+        rows: All with the same columns in the same order; NaN becomes null in JSON and an empty cell elsewhere.
+        form: Table, JSON (a list of objects) or CSV.
+        output: A file; stdout if None.
+        title: Shown above a table.
+
+    Raises:
+        ConfigError: If the file cannot be written.
+    """
+    if output is None and form is Format.TABLE:
+        Console().print(_table(rows, title))
+        return
+    text = {Format.TABLE: _plain, Format.JSON: _json, Format.CSV: _csv}[form](rows)
+    if output is None:
+        print(text, end="")  # noqa: T201 - the one place where a result goes to stdout
+    else:
+        write_text(output, text)
+
+
+def end_partially(skipped: Sequence[tuple[str, str]], warnings: Sequence[str] = ()) -> None:
+    """Say what was left out and why; end with the exit code of a partial success if anything was.
+
+    Args:
+        skipped: (series id, reason) of what could not be used.
+        warnings: What the source said beside the data.
+    """
+    for warning in warnings:
+        messages.print(f"warning: {warning}", markup=False)
+    for series_id, reason in skipped:
+        messages.print(f"left out: {series_id}: {reason}", markup=False)
+    if skipped:
+        raise typer.Exit(PARTIAL)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, its folder too if it is missing.
+
+    Raises:
+        ConfigError: If that cannot be done.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}; choose another file") from error
+
+
+def _table(rows: Sequence[Row], title: str) -> Table:
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for name in rows[0] if rows else ():
+        numeric = all(isinstance(row[name], int | float) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_cell(value)) for value in row.values()))
+    return table
+
+
+def _plain(rows: Sequence[Row]) -> str:
+    text = io.StringIO()
+    Console(file=text, width=200).print(_table(rows, ""))
+    return text.getvalue()
+
+
+def _json(rows: Sequence[Row]) -> str:
+    clean = [{name: _or_none(value) for name, value in row.items()} for row in rows]
+    return json.dumps(clean, indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if rows:
+        writer.writerow(rows[0])
+    writer.writerows(["" if _or_none(value) is None else value for value in row.values()] for row in rows)
+    return text.getvalue()
+
+
+def _or_none(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if math.isfinite(value) else "-"
+    return "-" if value is None else str(value)
