@@ -1,0 +1,145 @@
+"""One scaling decision: pure, and the same for the operator and the backtest."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from aiops.scaling.capacity import replicas_for
+from aiops.scaling.policy import ScalingPolicy
+from aiops.scaling.reason import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingDecision:
+    """What to do with the number that is controlled, and why; it says why also when it does nothing.
+
+    The number is the target's replicas in mode Direct, and the HPA's ``minReplicas`` in mode Floor.
+
+    Attributes:
+        current: The number now.
+        desired: The number to set; equals ``current`` when nothing is to be done.
+        reason: Why ``desired`` is what it is.
+        wanted: What the forecast alone asks for, before pace and bounds; None without a forecast.
+        peak_demand: The forecast that was read; None if there was none.
+        limits: Everything that moved ``wanted`` towards ``desired``, in the order in which it was applied.
+    """
+
+    current: int
+    desired: int
+    reason: Reason
+    wanted: int | None = None
+    peak_demand: float | None = None
+    limits: tuple[Reason, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """Return the reason as a sentence with its numbers."""
+        match self.reason:
+            case Reason.FORECAST_MISSING:
+                cause = "no forecast for the window"
+            case Reason.DATA_MISSING:
+                cause = f"present demand unknown, {_needs(self)}"
+            case Reason.CLOCK_WENT_BACK:
+                cause = "this turn is older than the one before it"
+            case Reason.SCALE_DOWN_STABILIZED:
+                cause = f"{_needs(self)}, but more was needed within the stabilization window"
+            case Reason.SCALE_UP_LIMIT:
+                cause = f"{_needs(self)}, more than one step may add"
+            case Reason.SCALE_DOWN_LIMIT:
+                cause = f"{_needs(self)}, fewer than one step may leave"
+            case Reason.TOO_FEW_REPLICAS:
+                cause = f"{_needs(self)}; the minimum is {self.desired}"
+            case Reason.TOO_MANY_REPLICAS:
+                cause = f"{_needs(self)}; the maximum is {self.desired}"
+            case _:
+                cause = _needs(self)
+        if self.desired == self.current:
+            return f"hold {self.current}: {cause}"
+        return f"{self.current} -> {self.desired}: {cause}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "current": self.current,
+            "desired": self.desired,
+            "reason": str(self.reason),
+            "message": self.message,
+            "wanted": self.wanted,
+            "peak_demand": self.peak_demand,
+            "limits": [str(limit) for limit in self.limits],
+        }
+
+
+def decide(
+    current: int, peak_demand: float | None, policy: ScalingPolicy, *, hold_at: int = 0, demand_known: bool = True
+) -> ScalingDecision:
+    """Choose the number of replicas for the window that this decision covers.
+
+    In this order: what demand needs; not below what was needed lately; within one step; within the bounds. Bounds win
+    over the step: what is outside them comes inside at once, as with the HPA. Without a usable forecast nothing moves,
+    except up to ``minReplicas``.
+
+    Args:
+        current: The number that is controlled, now; at least 0.
+        peak_demand: Highest demand forecast for the window at the policy's level, in the unit of
+            ``capacityPerReplica``. None, NaN, infinite or negative is no forecast.
+        policy: What the owner wrote.
+        hold_at: The most that was needed within the stabilization window; shrinking stops there.
+        demand_known: Whether present demand can be seen. If not, the number may grow and does not shrink.
+    """
+    if peak_demand is None or not 0.0 <= peak_demand < math.inf:
+        return _without_forecast(current, policy)
+    wanted = desired = replicas_for(peak_demand, policy.load.per_replica)
+    limits: list[Reason] = []
+    if desired < current:
+        if not demand_known:
+            desired = current
+            limits.append(Reason.DATA_MISSING)
+        elif desired < hold_at:
+            desired = min(hold_at, current)
+            limits.append(Reason.SCALE_DOWN_STABILIZED)
+    if desired > current:
+        step = policy.behavior.scale_up.limit(current)
+        if step is not None and desired > current + step:
+            desired = current + step
+            limits.append(Reason.SCALE_UP_LIMIT)
+    elif desired < current:
+        step = policy.behavior.scale_down.limit(current)
+        if step is not None and desired < current - step:
+            desired = current - step
+            limits.append(Reason.SCALE_DOWN_LIMIT)
+    bounds = policy.bounds
+    if desired < bounds.min_replicas:
+        desired = bounds.min_replicas
+        limits.append(Reason.TOO_FEW_REPLICAS)
+    elif desired > bounds.max_replicas:
+        desired = bounds.max_replicas
+        limits.append(Reason.TOO_MANY_REPLICAS)
+    return ScalingDecision(
+        current=current,
+        desired=desired,
+        reason=limits[-1] if limits else Reason.DESIRED_WITHIN_RANGE,
+        wanted=wanted,
+        peak_demand=peak_demand,
+        limits=tuple(limits),
+    )
+
+
+def _without_forecast(current: int, policy: ScalingPolicy) -> ScalingDecision:
+    if current >= policy.bounds.min_replicas:
+        return ScalingDecision(current=current, desired=current, reason=Reason.FORECAST_MISSING)
+    return ScalingDecision(
+        current=current,
+        desired=policy.bounds.min_replicas,
+        reason=Reason.TOO_FEW_REPLICAS,
+        limits=(Reason.FORECAST_MISSING, Reason.TOO_FEW_REPLICAS),
+    )
+
+
+def _needs(decision: ScalingDecision) -> str:
+    if decision.peak_demand is None:
+        return "no forecast for the window"
+    plural = "" if decision.wanted == 1 else "s"
+    return f"demand of up to {decision.peak_demand:.4g} needs {decision.wanted} replica{plural}"

@@ -1,0 +1,186 @@
+"""What a service owner writes: the ``spec`` of a PredictiveScaler, which backtests and scenarios read as YAML too."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from aiops.errors import ConfigError
+from aiops.series.duration import DURATION_PATTERN, format_duration, parse_duration
+
+
+def _read_duration(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} has no unit: write it like 90s, 5m or 1h30m")
+    try:
+        return parse_duration(value)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_read_duration),
+    PlainSerializer(format_duration),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
+]
+
+
+class Mode(StrEnum):
+    """How far the scaler may go. Each does what the one before it does, and more."""
+
+    SHADOW = "Shadow"
+    """Decides and reports; changes nothing."""
+    RECOMMEND = "Recommend"
+    """Also publishes the number."""
+    FLOOR = "Floor"
+    """Raises the HPA's ``minReplicas``; the HPA stays in charge above it."""
+    DIRECT = "Direct"
+    """Sets the replicas itself; refused beside an HPA."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
+
+
+class Bounds(_Part):
+    """What the scaler never leaves."""
+
+    min_replicas: int = Field(1, ge=1, description="Fewest replicas. Scaling to zero is not supported.")
+    max_replicas: int = Field(ge=1, description="Most replicas, whatever the forecast says.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Bounds:
+        if self.min_replicas > self.max_replicas:
+            raise ValueError(
+                f"minReplicas {self.min_replicas} is above maxReplicas {self.max_replicas}: raise the latter"
+            )
+        return self
+
+
+class Load(_Part):
+    """How demand becomes replicas."""
+
+    capacity_per_replica: float = Field(
+        gt=0, allow_inf_nan=False, description="Demand that one ready replica can serve, in the unit of the demand."
+    )
+    target_utilization: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Share of that capacity to plan with. A forecast level of 0.95 is headroom already, so 1.0 is a "
+        "good start.",
+    )
+
+    @property
+    def per_replica(self) -> float:
+        """Demand that one replica is asked to serve."""
+        return self.capacity_per_replica * self.target_utilization
+
+
+class ForecastRules(_Part):
+    """Which forecast a decision reads."""
+
+    model: str = Field("holt-winters", min_length=1, description="Name in the catalog of window forecasters.")
+    level: float = Field(
+        0.95,
+        gt=0,
+        lt=1,
+        description="Quantile of the highest demand within the window. 0.95: one window in twenty is higher.",
+    )
+    window: Duration = Field(
+        timedelta(minutes=4),
+        description="What one decision has to cover: start-up delay + time to the next decision + one sync of the HPA.",
+    )
+
+    @field_validator("window")
+    @classmethod
+    def _positive(cls, window: timedelta) -> timedelta:
+        if window <= timedelta():
+            raise ValueError("a window has to be longer than 0s: write at least the start-up delay of a replica")
+        return window
+
+
+class Step(_Part):
+    """How much one decision may change: the larger of a number and a share of the present replicas."""
+
+    max_step_replicas: int = Field(1, ge=1, description="Replicas that one decision may always change.")
+    max_step_ratio: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="Share of the present replicas that one decision may change. null: no limit.",
+    )
+
+    def limit(self, current: int) -> int | None:
+        """Return the largest change from ``current``; None if there is no limit."""
+        if self.max_step_ratio is None:
+            return None
+        return max(self.max_step_replicas, int(current * self.max_step_ratio))
+
+
+class ScaleUp(Step):
+    """How fast to grow. The default is the HPA's: 4 replicas or 100 %, whichever is more."""
+
+    max_step_replicas: int = Field(4, ge=1, description="Replicas that one decision may always add.")
+    max_step_ratio: float | None = Field(
+        1.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Share of the present replicas that one decision may add. null: no limit.",
+    )
+
+
+class ScaleDown(Step):
+    """How fast to shrink, and how long to wait before."""
+
+    max_step_ratio: float | None = Field(
+        0.25, ge=0, le=1, description="Share of the present replicas that one decision may remove. null: no limit."
+    )
+    stabilization_window: Duration = Field(
+        timedelta(minutes=5),
+        description="Shrink to the most that any decision of this long has asked for. 0s: at once.",
+    )
+
+
+class Behavior(_Part):
+    """Pace, as in the HPA's ``behavior``."""
+
+    scale_up: ScaleUp = Field(ScaleUp(), description="How fast to grow.")
+    scale_down: ScaleDown = Field(ScaleDown(), description="How fast to shrink.")
+
+
+class ScalingPolicy(_Part):
+    """Everything that a scaling decision depends on, beside what is seen and forecast.
+
+    Raises:
+        ConfigError: From ``policy_from`` and ``load_policy`` in ``policy_file.py``; the constructor itself raises
+            pydantic's ``ValidationError``.
+    """
+
+    mode: Mode = Field(Mode.SHADOW, description="How far the scaler may go; Shadow changes nothing.")
+    bounds: Bounds = Field(description="What the scaler never leaves.")
+    load: Load = Field(description="How demand becomes replicas.")
+    forecast: ForecastRules = Field(ForecastRules(), description="Which forecast a decision reads.")
+    behavior: Behavior = Field(Behavior(), description="Pace of change.")
+
+    def to_spec(self) -> dict[str, Any]:
+        """Return the policy as its owner would write it: plain data, camelCase, every default spelt out."""
+        return self.model_dump(mode="json", by_alias=True)
