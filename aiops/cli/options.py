@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +9,8 @@ from typing import Annotated
 import typer
 
 from aiops.cli.output import Format
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+from aiops.errors import ConfigError
+from aiops.series.duration import parse_duration
 
 
 def duration(text: str | timedelta) -> timedelta:
@@ -20,12 +19,12 @@ def duration(text: str | timedelta) -> timedelta:
     Raises:
         typer.BadParameter: If it is anything else, or not positive.
     """
-    if isinstance(text, timedelta):
-        return text
-    parts = re.findall(r"(\d+)([smhdw])", text)
-    length = sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in parts), timedelta())
-    if "".join(count + unit for count, unit in parts) != text or length <= timedelta():
-        raise typer.BadParameter(f"{text!r} is not a length of time: write 15s, 5m, 1h30m, 28d or 4w")
+    try:
+        length = text if isinstance(text, timedelta) else parse_duration(text)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
+    if length <= timedelta():
+        raise typer.BadParameter(f"{text!r} is no time at all: write it like 90s, 5m, 1h30m or 28d")
     return length
 
 

@@ -24,7 +24,7 @@ def test_durations_are_read(text, expected):
 
 @pytest.mark.parametrize("text", ["", "5", "m", "5 m", "-5m", "0s", "5m x", "1.5h"])
 def test_anything_else_is_refused_with_an_example(text):
-    with pytest.raises(typer.BadParameter, match="write 15s, 5m"):
+    with pytest.raises(typer.BadParameter, match="write it like 90s, 5m"):
         duration(text)
 
 
