@@ -61,6 +61,7 @@ def start_plot(
 
 
 def add_x_axis(plot: Plot, ticks: list[Tick], x: Scale, *, grid: bool = False) -> None:
+    """Write the ticks under the plot; with ``grid``, draw a line up from each."""
     bottom = plot.top + plot.height
     add_element(plot.outer, "path", {"class": "base", "d": f"M{plot.left:g} {bottom:g}h{plot.width:g}"})
     for tick in ticks:
@@ -85,6 +86,7 @@ def joined(x: FloatArray, y: FloatArray) -> str:
 
 
 def add_point(parent: Xml.Element, x: float, y: float, index: int, tone: Tone, said: str) -> None:
+    """Draw the ``index``-th shape; ``said`` shows when the pointer rests on it."""
     shape = add_element(
         parent,
         "path",
@@ -94,14 +96,17 @@ def add_point(parent: Xml.Element, x: float, y: float, index: int, tone: Tone, s
 
 
 def line_swatch(tone: Tone, dashed: bool) -> str:
+    """Return the sample of a line, for a legend."""
     return f'<svg class="swatch" viewBox="0 0 22 12"><path class="{stroke(tone, dashed)}" d="M1 6H21"/></svg>'
 
 
 def area_swatch(tone: Tone) -> str:
+    """Return the sample of a band, for a legend."""
     return f'<svg class="swatch" viewBox="0 0 22 12"><path class="area {tone}" d="M1 1H21V11H1z"/></svg>'
 
 
 def point_swatch(tone: Tone, index: int) -> str:
+    """Return the sample of a curve with its points, for a legend."""
     shape = SHAPES[index % len(SHAPES)]
     return (
         f'<svg class="swatch" viewBox="-11 -6 22 12"><path class="line {tone}" d="M-10 0H10"/>'
@@ -110,23 +115,28 @@ def point_swatch(tone: Tone, index: int) -> str:
 
 
 def stroke(tone: Tone, dashed: bool) -> str:
+    """Return the classes of a line."""
     return f"line {tone}{' dashed' if dashed else ''}"
 
 
 def start_drawing(title: str, width: float, height: float) -> Xml.Element:
+    """Return an empty drawing whose text has its natural size at ``width`` pixels."""
     return Xml.Element("svg", {"viewBox": f"0 0 {width:g} {height:g}", "role": "img", "aria-label": title})
 
 
 def add_path(parent: Xml.Element, path: str, kind: str) -> None:
+    """Add a path with the classes ``kind``; an empty one is left out."""
     if path:
         add_element(parent, "path", {"class": kind, "d": path})
 
 
 def add_text(parent: Xml.Element, x: float, y: float, text: str, kind: str) -> Xml.Element:
+    """Add a text on the baseline ``y`` with the classes ``kind``."""
     return add_element(parent, "text", {"x": f"{x:.1f}", "y": f"{y:.1f}", "class": kind.strip()}, text)
 
 
 def add_element(parent: Xml.Element, tag: str, attributes: dict[str, str], text: str = "") -> Xml.Element:
+    """Add any element."""
     made = Xml.SubElement(parent, tag, attributes)
     made.text = text or None
     return made
