@@ -1,0 +1,195 @@
+"""How far a point is from its forecast, in units of how far points of this series usually are."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from aiops.detection.compiled import compiled
+from aiops.detection.detector import Cells, Points
+from aiops.errors import ConfigError
+from aiops.series import FloatArray, IntArray
+
+MOST = 1e5
+"""The largest raw score: beyond it, more says nothing more."""
+
+_CELL = np.dtype(
+    [
+        ("level", "f8"),  # the series' own level: what is expected where there is no forecast
+        ("size", "f8"),  # mean absolute value
+        ("width", "f8"),  # mean half-width of the forecast's band
+        ("width_seen", "f8"),
+        # One entry against the forecast, one against the own level: their residuals are of different size.
+        ("scale", "f8", (2,)),  # mean absolute residual, single surprises clipped
+        ("seen", "f8", (2,)),
+        ("surprises", "f8", (2,)),  # clipped residuals in a row
+    ]
+)
+_FORECAST, _OWN = 0, 1
+_CLIP = 6.0  # residuals beyond so many scales teach as if they were so large
+_UNCLIPPED_POINTS = 8  # before that a scale is no measure of anything
+_WIDEST = 4.0  # how much the band of one step may stretch or shrink the scale
+
+
+class ResidualDetector:
+    """Distance from what was expected, over the usual distance of that series.
+
+    Expected is the forecast where there is one and its errors are known; elsewhere it is the series' own level, an
+    exponential mean. The usual distance is the mean absolute residual, learnt online with surprises clipped, so that
+    it needs no window, stays positive where the median absolute deviation is zero, and is not moved by one outlier.
+    What persists is believed: the n-th clipped residual in a row teaches n times as fast. Where the forecast has a
+    band, its width at this step over its mean width stretches the scale, so that a busy hour may err by more.
+
+    Two floors keep the scale from vanishing on a constant series: ``floor_ratio`` of the mean absolute value, and the
+    smallest normal number.
+
+    Args:
+        warm_up: Points of a series (and of its forecast) to learn before the detector has an opinion.
+        level_memory: Points that the own level looks back on, as the mean age of an exponential mean.
+        scale_memory: Points that the scale looks back on, likewise.
+        floor_ratio: Share of the mean absolute value below which no residual is worth a word.
+
+    Raises:
+        ConfigError: If an argument is not positive.
+    """
+
+    name = "residual"
+
+    def __init__(
+        self, *, warm_up: int = 60, level_memory: int = 30, scale_memory: int = 1440, floor_ratio: float = 1e-3
+    ) -> None:
+        if min(warm_up, level_memory, scale_memory, floor_ratio) <= 0:
+            raise ConfigError(
+                "residual: warm_up, level_memory, scale_memory and floor_ratio must be positive, "
+                f"got {warm_up}, {level_memory}, {scale_memory}, {floor_ratio}"
+            )
+        self.warm_up = warm_up
+        self.level_memory = level_memory
+        self.scale_memory = scale_memory
+        self.floor_ratio = floor_ratio
+
+    @property
+    def memory_points(self) -> int:
+        """Enough for the tail of the calibration, which needs more than the scale."""
+        return 30 * self.scale_memory
+
+    def start(self, n: int) -> Cells:
+        """Return the state of ``n`` series: one record each."""
+        return np.zeros(n, _CELL)
+
+    def score(self, state: Cells, points: Points) -> FloatArray:
+        """Return the size of the residual over the scale, shape ``[m]``; NaN for a gap or while warming up."""
+        centre, below, above = self._normal(state, points)
+        residual = points.values - centre
+        with np.errstate(over="ignore"):
+            raw = np.abs(residual) / np.where(residual > 0, above, below)
+        return np.minimum(raw, MOST)
+
+    def learn(self, state: Cells, points: Points) -> None:
+        """Move level and scales towards each point; a gap teaches nothing."""
+        compiled(_learn)(
+            state,
+            points.rows,
+            points.values,
+            points.expected,
+            points.lower,
+            points.upper,
+            1.0 / self.level_memory,
+            1.0 / self.scale_memory,
+            self.floor_ratio,
+        )
+
+    def interval(self, state: Cells, points: Points, raw: FloatArray) -> FloatArray:
+        """Return what is expected, and the values on both sides of it whose raw score is ``raw``."""
+        centre, below, above = self._normal(state, points)
+        with np.errstate(over="ignore"):
+            return np.stack([centre, centre - raw * below, centre + raw * above])
+
+    def _normal(self, state: Cells, points: Points) -> tuple[FloatArray, FloatArray, FloatArray]:
+        found = np.empty((3, len(points.rows)))
+        compiled(_judge)(
+            state, points.rows, points.expected, points.lower, points.upper, self.warm_up, self.floor_ratio, found
+        )
+        return found[0], found[1], found[2]
+
+
+def _judge(
+    state: Any,
+    rows: IntArray,
+    expected: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    warm_up: float,
+    floor_ratio: float,
+    found: FloatArray,
+) -> None:
+    """Write centre, scale below it and scale above it to ``found [3, m]``; NaN while warming up."""
+    for i in range(len(rows)):
+        cell = state[rows[i]]
+        below, above = 1.0, 1.0
+        if math.isfinite(expected[i]) and cell["seen"][_FORECAST] >= warm_up:
+            centre, scale = expected[i], cell["scale"][_FORECAST]
+            if cell["width"] > 0 and math.isfinite(lower[i]) and math.isfinite(upper[i]):
+                below = min(max((centre - lower[i]) / cell["width"], 1 / _WIDEST), _WIDEST)
+                above = min(max((upper[i] - centre) / cell["width"], 1 / _WIDEST), _WIDEST)
+        elif cell["seen"][_OWN] >= warm_up:
+            centre, scale = cell["level"], cell["scale"][_OWN]
+        else:
+            found[:, i] = np.nan
+            continue
+        floor = max(floor_ratio * cell["size"], 1e-300)
+        found[0, i] = centre
+        found[1, i] = max(scale * below, floor)
+        found[2, i] = max(scale * above, floor)
+
+
+def _learn(
+    state: Any,
+    rows: IntArray,
+    values: FloatArray,
+    expected: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    level_rate: float,
+    scale_rate: float,
+    floor_ratio: float,
+) -> None:
+    for i in range(len(rows)):
+        value = values[i]
+        if not math.isfinite(value):
+            continue
+        cell = state[rows[i]]
+        floor = max(floor_ratio * cell["size"], 1e-300)
+        for source in range(2):
+            stretch = 1.0
+            if source == _OWN:
+                centre = cell["level"] if cell["seen"][_OWN] > 0 else value
+            else:
+                centre = expected[i]
+                if not math.isfinite(centre):
+                    continue
+                half = 0.5 * (upper[i] - lower[i])
+                if math.isfinite(half) and half >= 0:
+                    cell["width"] += max(scale_rate, 1 / (cell["width_seen"] + 1)) * (half - cell["width"])
+                    cell["width_seen"] += 1
+                    if cell["width"] > 0:
+                        side = upper[i] - centre if value > centre else centre - lower[i]
+                        stretch = min(max(side / cell["width"], 1 / _WIDEST), _WIDEST)
+            seen, scale = cell["seen"][source], cell["scale"][source]
+            residual = value - centre
+            limit = _CLIP * max(scale, floor) * stretch
+            if seen >= _UNCLIPPED_POINTS and abs(residual) > limit:
+                cell["surprises"][source] += 1
+                residual = limit if residual > 0 else -limit
+            else:
+                cell["surprises"][source] = 0
+            haste = 1 + cell["surprises"][source]
+            rate = min(max(scale_rate * haste, 1 / (seen + 1)), 1.0 if seen == 0 else 0.5)
+            cell["scale"][source] += rate * (abs(residual) / stretch - scale)
+            cell["seen"][source] = seen + 1
+            if source == _OWN:
+                rate = min(max(level_rate * haste, 1 / (seen + 1)), 1.0)
+                cell["level"] = centre + rate * residual
+        cell["size"] += max(scale_rate, 1 / cell["seen"][_OWN]) * (abs(value) - cell["size"])

@@ -1,0 +1,161 @@
+"""Detectors, their calibration and the gate put together: points in, comparable scores out, learning after scoring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from aiops.detection.calibration import RAREST, Calibration
+from aiops.detection.detector import BoolArray, Cells, Detector, Points
+from aiops.detection.gate import Gate
+from aiops.errors import ConfigError
+from aiops.series import FloatArray, IntArray
+
+_NORMAL_SHARE = 1e-3  # the interval shown to people holds all but this share of normal points
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scores:
+    """Scores of a column of points, as arrays of shape ``[m]``.
+
+    Attributes:
+        values: In [0, 1]; 0.999 means that one normal point in a thousand of that series looks so odd. 0 for a gap or
+            while warming up.
+        detectors: Which of the scorer's detectors found it oddest; -1 where none had an opinion.
+        expected: Most likely value; NaN where unknown.
+        lower: Lower end of the interval that holds 999 of 1000 normal points; NaN where unknown.
+        upper: Upper end of it.
+        warming_up: Whether there was a value and no detector could judge it yet.
+    """
+
+    values: FloatArray
+    detectors: IntArray
+    expected: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    warming_up: BoolArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScorerState:
+    """What a scorer has learnt of ``n`` series: one entry a detector, and one gate."""
+
+    detectors: tuple[Any, ...]
+    calibrations: tuple[Cells, ...]
+    gate: Cells
+
+
+class Scorer:
+    """Scores points by several detectors, each calibrated to each series, and then learns from them.
+
+    The joint score of k detectors is 1 - k * (the smallest share of normal points at least so odd), never below 0
+    (Bonferroni): it means the same as the score of one detector, whatever they have in common. Gaps and detectors that
+    are warming up do not count.
+
+    A series gets the same bits alone, in any batch, and in any interleaving with others.
+
+    Args:
+        detectors: At least one, of distinct names.
+        calibration: How raw scores are made comparable.
+        gate: Which points may teach.
+
+    Raises:
+        ConfigError: If there is no detector, or two share a name.
+    """
+
+    def __init__(
+        self,
+        detectors: Sequence[Detector[Any]],
+        *,
+        calibration: Calibration | None = None,
+        gate: Gate | None = None,
+    ) -> None:
+        names = [each.name for each in detectors]
+        if not names or len(set(names)) != len(names):
+            raise ConfigError(f"a scorer needs at least one detector, of distinct names; got {names}")
+        self.detectors = tuple(detectors)
+        self.calibration = calibration or Calibration()
+        self.gate = gate or Gate()
+
+    def start(self, n: int) -> ScorerState:
+        """Return the state of ``n`` series that have seen nothing."""
+        return ScorerState(
+            detectors=tuple(each.start(n) for each in self.detectors),
+            calibrations=tuple(self.calibration.start(n) for _ in self.detectors),
+            gate=self.gate.start(n),
+        )
+
+    def step(self, state: ScorerState, points: Points) -> Scores:
+        """Score a column of points, then learn from it."""
+        raw, survivals = self._judge(state, points, range(len(self.detectors)))
+        joint = _joint(survivals)
+        judged = ~np.isnan(joint)
+        oddest = np.argmin(np.where(np.isnan(survivals), np.inf, survivals), axis=0)
+        expected, lower, upper = self._interval(state, points)
+        scores = Scores(
+            values=np.where(judged, 1.0 - joint, 0.0),
+            detectors=np.where(judged, oddest, -1),
+            expected=expected,
+            lower=lower,
+            upper=upper,
+            warming_up=~judged & ~np.isnan(points.values),
+        )
+        self._learn(state, points, range(len(self.detectors)), raw, joint)
+        return scores
+
+    def warm_up(self, state: ScorerState, points: Iterable[Points], n: int) -> Iterator[int]:
+        """Learn from ``n`` columns of history; scores are made, as learning needs them, and thrown away.
+
+        A slow detector replays its own ``memory_points`` only, counted from the end.
+
+        Yields:
+            How many columns are done, after each of them: for a progress bar, or to do something else in between.
+        """
+        first = [max(0, n - each.memory_points) for each in self.detectors]
+        for index, column in enumerate(points):
+            active = [which for which, start in enumerate(first) if index >= start]
+            raw, survivals = self._judge(state, column, active)
+            self._learn(state, column, active, raw, _joint(survivals))
+            yield index + 1
+
+    def _judge(self, state: ScorerState, points: Points, active: Sequence[int]) -> tuple[list[FloatArray], FloatArray]:
+        """Return raw scores, one entry an active detector, and their survivals ``[active, m]``."""
+        survivals = np.empty((len(active), len(points.rows)))
+        raw = []
+        for place, which in enumerate(active):
+            raw.append(self.detectors[which].score(state.detectors[which], points))
+            survivals[place] = self.calibration.survival(state.calibrations[which], points.rows, raw[-1])
+        return raw, survivals
+
+    def _learn(
+        self, state: ScorerState, points: Points, active: Sequence[int], raw: list[FloatArray], joint: FloatArray
+    ) -> None:
+        teaches = self.gate.learn(state.gate, points.rows, joint)
+        lesson = points.where(teaches)
+        for which, own in zip(active, raw, strict=True):
+            self.detectors[which].learn(state.detectors[which], lesson)
+            self.calibration.learn(state.calibrations[which], lesson.rows, own if lesson is points else own[teaches])
+
+    def _interval(self, state: ScorerState, points: Points) -> FloatArray:
+        """Return expected, lower, upper ``[3, m]`` of the first detector that has an idea of each point."""
+        found = np.full((3, len(points.rows)), np.nan)
+        for which, detector in enumerate(self.detectors):
+            unknown = np.isnan(found[0])
+            if not unknown.any():
+                break
+            share = _NORMAL_SHARE / len(self.detectors)
+            raw = self.calibration.raw_at(state.calibrations[which], points.rows, share)
+            found = np.where(unknown, detector.interval(state.detectors[which], points, raw), found)
+        return found
+
+
+def _joint(survivals: FloatArray) -> FloatArray:
+    """Return the share of normal points for which any detector is so surprised, ``[m]``; NaN where none speaks."""
+    if len(survivals) == 1:
+        return cast(FloatArray, survivals[0])
+    speaking = (~np.isnan(survivals)).sum(axis=0)
+    lowest = np.where(np.isnan(survivals), np.inf, survivals).min(axis=0)
+    return np.where(speaking > 0, np.clip(lowest * speaking, RAREST, 1.0), np.nan)
