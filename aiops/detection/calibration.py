@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from aiops.detection.compiled import compiled
 from aiops.detection.detector import Cells
 from aiops.errors import ConfigError
 from aiops.series import FloatArray, IntArray
+from aiops.series.compiled import compiled
 
 RAREST = 1e-9
 """No point is called rarer than one in a billion: nobody has seen so many."""
@@ -44,8 +44,8 @@ class Calibration:
     points or more were seen in the bin of a point or beyond, their share is the least that is said, so that values
     which keep coming back (zeros, counts) are never called rarer than they are.
 
-    One outlier moves little: a point farther than seven times the raw score at the cut teaches as if it were there.
-    Whether an open incident may teach is not decided here but by ``Gate``.
+    One outlier moves little: in the fit of the tail, a point beyond seven times the raw score at the cut counts as if
+    it were there. Whether an open incident may teach is not decided here but by ``Gate``.
 
     Args:
         warm_up: Raw scores of a series to learn before any of them is judged. What is said of one point in a thousand
@@ -124,8 +124,6 @@ def _learn(state: Any, rows: IntArray, raw: FloatArray, decay: float) -> None:
             continue
         cell = state[rows[i]]
         place = math.asinh(raw[i])
-        if cell["seen"] >= _TAIL_POINTS:
-            place = min(place, cell["cut"] + _FARTHEST)
         cell["weight"] /= decay
         cell["mass"][min(int(place * _BINS_PER_UNIT), _BINS - 1)] += cell["weight"]
         cell["total"] += cell["weight"]
@@ -136,11 +134,13 @@ def _learn(state: Any, rows: IntArray, raw: FloatArray, decay: float) -> None:
             cell["total"] /= cell["weight"]
             cell["weight"] = 1.0
         enough = max(_TAIL_SHARE * cell["total"], _TAIL_POINTS * cell["weight"])
-        mass, moment, b = 0.0, 0.0, _BINS
-        while mass < enough and b > 0:
-            b -= 1
-            mass += cell["mass"][b]
-            moment += cell["mass"][b] * (b + 0.5)
-        cell["cut"] = b / _BINS_PER_UNIT
+        mass, cut = 0.0, _BINS
+        while mass < enough and cut > 0:
+            cut -= 1
+            mass += cell["mass"][cut]
+        excess = 0.0
+        for b in range(cut, _BINS):
+            excess += cell["mass"][b] * min((b + 0.5 - cut) / _BINS_PER_UNIT, _FARTHEST)
+        cell["cut"] = cut / _BINS_PER_UNIT
         cell["share"] = mass / cell["total"]
-        cell["spread"] = max((moment / mass - b) / _BINS_PER_UNIT, _SMALLEST_SPREAD)
+        cell["spread"] = max(excess / mass, _SMALLEST_SPREAD)

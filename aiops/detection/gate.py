@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from aiops.detection.compiled import compiled
 from aiops.detection.detector import BoolArray, Cells
 from aiops.errors import ConfigError
 from aiops.series import FloatArray, IntArray
+from aiops.series.compiled import compiled
 
 _CELL = np.dtype([("odd", "i8"), ("calm", "i8"), ("open_for", "i8"), ("open", "?")])
 

@@ -20,7 +20,8 @@ class Tree:
     """What was learnt of one series: the trees, and the running scales that bring its features into [0, 1].
 
     Attributes:
-        forest: River's ``HalfSpaceTrees``, which has no types. It is never copied or stored: a new process replays history instead.
+        forest: River's ``HalfSpaceTrees``, which has no types. It is never copied or stored: a new process replays
+            history instead.
         seen: Points learnt.
         previous: The last value.
         level: Running mean.

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from aiops.detection.compiled import compiled
 from aiops.detection.detector import Cells, Points
 from aiops.errors import ConfigError
 from aiops.series import FloatArray, IntArray
+from aiops.series.compiled import compiled
 
 MOST = 1e5
 """The largest raw score: beyond it, more says nothing more."""

@@ -1,0 +1,158 @@
+"""What a person reads at three in the morning: what is seen, what was expected, how odd that is, since when."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from aiops.alerting.quantity import instant, length, odds, quantity
+from aiops.detection.score import AnomalyScore
+from aiops.series import SeriesKey
+
+
+class Kind(StrEnum):
+    """What an anomaly looks like."""
+
+    SPIKE = "spike"
+    DROP = "drop"
+    SHIFT = "shift"
+    SILENCE = "silence"
+    PATTERN = "pattern"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What an alert is about, beside its scores.
+
+    Attributes:
+        key: Which series.
+        step: Its grid.
+        unit: Base unit of its values; empty if unknown.
+        model: Which model made the forecast; empty if there is none.
+        runbook: Where to read what to do; empty if nowhere.
+    """
+
+    key: SeriesKey
+    step: timedelta
+    unit: str = ""
+    model: str = ""
+    runbook: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """Odd points of one series in a row.
+
+    Attributes:
+        since: Stamp of the first odd point.
+        points: Odd points so far.
+        worst: The oddest of them.
+    """
+
+    since: datetime
+    points: int
+    worst: AnomalyScore
+
+    def kind(self, shift_after: int) -> Kind:
+        """Return what it looks like: a shift once it has lasted ``shift_after`` points."""
+        if math.isnan(self.worst.expected):
+            return Kind.PATTERN
+        if self.points >= shift_after:
+            return Kind.SHIFT
+        return Kind.SPIKE if self.worst.observed > self.worst.expected else Kind.DROP
+
+
+def firing(subject: Subject, episode: Episode, kind: Kind) -> dict[str, str]:
+    """Return the annotations of an alert that has just begun to fire, or grew worse."""
+    return _annotations(subject, episode, kind, f"{_name(subject)}: {_comparison(subject, episode.worst)}")
+
+
+def resolved(subject: Subject, episode: Episode, kind: Kind, ended: datetime) -> dict[str, str]:
+    """Return the annotations of an alert whose series is back to normal."""
+    lasted = length(ended - episode.since)
+    return _annotations(
+        subject, episode, kind, f"{_name(subject)}: normal again after {lasted}; {_comparison(subject, episode.worst)}"
+    )
+
+
+def silent(subject: Subject, last_seen: datetime, now: datetime) -> dict[str, str]:
+    """Return the annotations of a series that sends nothing any more."""
+    gone = length(now - last_seen - subject.step)
+    return _with_links(
+        subject,
+        {
+            "summary": f"{_name(subject)}: no data for {gone}",
+            "kind": Kind.SILENCE.value,
+            "why": "missing data is not an anomaly of the service by itself: its exporter, the scrape or the query "
+            "may have stopped",
+            "since": instant(last_seen + subject.step),
+        },
+    )
+
+
+def heard_again(subject: Subject, last_seen: datetime, now: datetime) -> dict[str, str]:
+    """Return the annotations of a series that was silent and is back."""
+    said = silent(subject, last_seen, now)
+    return said | {"summary": f"{_name(subject)}: data again, after {length(now - last_seen - subject.step)} without"}
+
+
+def forgotten(subject: Subject, last_seen: datetime, now: datetime) -> dict[str, str]:
+    """Return the annotations of a series that has been silent for so long that it is taken for removed."""
+    gone = length(now - last_seen - subject.step)
+    said = silent(subject, last_seen, now)
+    return said | {"summary": f"{_name(subject)}: no data for {gone}, taken for removed; its alerts are closed"}
+
+
+def _annotations(subject: Subject, episode: Episode, kind: Kind, summary: str) -> dict[str, str]:
+    worst = episode.worst
+    points = f"{episode.points} point{'s' if episode.points > 1 else ''} of {length(subject.step)}"
+    found = {
+        "summary": summary,
+        "kind": kind.value,
+        "observed": quantity(worst.observed, subject.unit),
+        "why": f"{_deviation(kind, worst)} at {instant(worst.at)}: {odds(worst.value)} (detector {worst.detector})",
+        "since": f"{instant(episode.since)} ({points})",
+    }
+    if not math.isnan(worst.expected):
+        found["expected"] = quantity(worst.expected, subject.unit)
+    if not math.isnan(worst.lower):
+        found["normal"] = _normal(subject, worst)
+    return _with_links(subject, found)
+
+
+def _with_links(subject: Subject, found: dict[str, str]) -> dict[str, str]:
+    if subject.model:
+        found["model"] = subject.model
+    if subject.runbook:
+        found["runbook"] = subject.runbook
+    return found | {"series": subject.key.series_id}
+
+
+def _name(subject: Subject) -> str:
+    """Return the labels that tell a series from its like, else its name."""
+    return ", ".join(value for _, value in subject.key.labels) or subject.key.name
+
+
+def _comparison(subject: Subject, worst: AnomalyScore) -> str:
+    observed = quantity(worst.observed, subject.unit)
+    if math.isnan(worst.expected):
+        return f"{observed} is unusual here"
+    normal = f" (normal {_normal(subject, worst)})" if not math.isnan(worst.lower) else ""
+    return f"{observed}, expected {quantity(worst.expected, subject.unit)}{normal}"
+
+
+def _normal(subject: Subject, worst: AnomalyScore) -> str:
+    # Nobody expects minus three requests: where neither value is negative, the interval is not either.
+    lower = max(worst.lower, 0.0) if min(worst.observed, worst.expected) >= 0 else worst.lower
+    return f"{quantity(lower, subject.unit)} to {quantity(worst.upper, subject.unit)}"
+
+
+def _deviation(kind: Kind, worst: AnomalyScore) -> str:
+    if kind is Kind.PATTERN:
+        return "unusual value or change"
+    side = "above" if worst.observed > worst.expected else "below"
+    with_size = worst.expected != 0 and worst.observed != worst.expected
+    ratio = abs(worst.observed / worst.expected - 1) if with_size else math.inf
+    return f"{kind.value}, {ratio:.0%} {side} expected" if ratio < 10 else f"{kind.value}, far {side} expected"
