@@ -173,20 +173,28 @@ class Cluster:
         return int(self._memory.scalars[1])
 
     def advance(self, count: int, floor: int) -> None:
-        """Run ``count`` steps of 15 s with this floor, or with these replicas where there is no HPA."""
-        count = min(count, len(self.track.replicas) - self.step)
+        """Run ``count`` steps of 15 s, or as many as are left, with this floor."""
+        self.track.floors[self.step : self.step + count] = floor
+        self._run(count)
+
+    def follow(self, floors: IntArray) -> None:
+        """Run all steps that are left, each with its own floor: ``floors`` is ``[n]``, one for every step of all."""
+        self.track.floors[self.step :] = floors[self.step :]
+        self._run(len(floors))
+
+    def _run(self, count: int) -> None:
         track = self.track
+        count = min(count, len(track.replicas) - self.step)
         self._advance(
             self.step,
             count,
-            floor,
             self._direct,
             self._metric,
+            track.floors,
             self._settings,
             self._memory,
             track.replicas,
             track.ready,
-            track.floors,
             track.reasons,
         )
         self.step += count

@@ -236,29 +236,27 @@ def _resize(step: int, desired: int, memory: Memory) -> None:
 def advance(
     first: int,
     count: int,
-    floor: int,
     direct: bool,
     metric: FloatArray,
+    floors: IntArray,
     settings: Settings,
     memory: Memory,
     replicas: IntArray,
     ready: IntArray,
-    floors: IntArray,
     reasons: IntArray,
 ) -> None:
-    """Run ``count`` steps from step ``first`` on and write what was there into the last four arrays, shape ``[n]``.
+    """Run ``count`` steps from step ``first`` on and write what was there into the last three arrays, shape ``[n]``.
 
     Args:
         first: Step to start with; the one after the last step of the call before.
         count: Steps to run.
-        floor: ``minReplicas`` during these steps, or the replicas themselves if ``direct``.
-        direct: There is no HPA.
+        direct: There is no HPA: the floor sets the replicas.
         metric: What the HPA sees at each step, shape ``[n]``.
+        floors: ``minReplicas`` at each step, shape ``[n]``.
         settings: The HPA.
         memory: Where things stand.
         replicas: Pods that exist, serving or starting.
         ready: Pods that serve.
-        floors: The floor.
         reasons: Why the HPA chose what it chose.
     """
     delay = len(memory.starting)
@@ -268,11 +266,10 @@ def advance(
             memory.scalars[1] += memory.starting[slot]
             memory.starting[slot] = 0
         if direct:
-            desired, reason = floor, WITHIN
+            desired, reason = floors[step], WITHIN
         else:
-            desired, reason = sync(step, metric[step], floor, settings, memory)
+            desired, reason = sync(step, metric[step], floors[step], settings, memory)
         _resize(step, desired, memory)
         replicas[step] = memory.scalars[0]
         ready[step] = memory.scalars[1]
-        floors[step] = floor
         reasons[step] = reason
