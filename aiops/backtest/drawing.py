@@ -74,7 +74,7 @@ def legend(chart: Chart) -> tuple[LegendEntry, ...]:
     if isinstance(chart, TimeChart):
         lines = [LegendEntry(name=each.name, swatch=line_swatch(each.tone, each.dashed)) for each in chart.lines]
         bands = [LegendEntry(name=each.name, swatch=area_swatch(each.tone)) for each in chart.bands]
-        return (*lines, *bands)
+        return (*lines, *bands) if len(lines) + len(bands) > 1 else ()
     if isinstance(chart, PlaneChart):
         return tuple(
             LegendEntry(name=each.name, swatch=point_swatch(each.tone, index))
@@ -105,7 +105,8 @@ def _time_chart(chart: TimeChart, width: int, limit: int) -> Xml.Element:
     x = Scale(low=start, high=end, pixels=plot.width)
     y = Scale(low=y_ticks[0].value, high=y_ticks[-1].value, pixels=plot.height, log=chart.axis.log, flipped=True)
     add_x_axis(plot, time_ticks(chart.start, chart.start + max(count, 1) * chart.step, max(3, width // 95)), x)
-    add_text(plot.outer, width - 14, 13, "UTC", "axis end")
+    years = dict.fromkeys(f"{at:%Y}" for at in (chart.start, chart.start + count * chart.step))
+    add_text(plot.outer, width - 14, 13, f"{'–'.join(years)}, UTC", "axis end")
     for span, anchor, level in named:
         _span(plot, span, x, anchor, level, levels)
     for band in chart.bands:
