@@ -10,7 +10,7 @@ export OPENBLAS_NUM_THREADS := 1
 export TIMEFORMAT := %1R s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check bench tools docs lock environment
+.PHONY: help demo test test-slow check bench tools docs api lock environment
 
 help: ## Show these lines
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ tools: ## Obtain the real components that tests and the demo talk to, into a cac
 docs: environment ## Write the reference pages that are made from the code
 	@mkdir -p docs/reference
 	@$(VENV)/python -m typer aiops.cli.main utils docs --name aiops --output docs/reference/command-line.md
+
+api: environment ## Write aiops/api anew from protos/
+	@$(VENV)/buf lint
+	@$(VENV)/buf generate
 
 lock: environment ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=1: to the newest allowed versions)
 	@$(PYTHON) -m tools.lock $(if $(UPGRADE),--upgrade)

@@ -1,0 +1,161 @@
+"""How to reach the systems around us: read from the environment once, at start.
+
+``AIOPS_PROMETHEUS__URL`` sets ``prometheus.url``. What to *do* (policies, watched queries) is not here but in the files
+of service owners.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Self
+
+from pydantic import AnyHttpUrl, BaseModel, Field, FilePath, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from aiops.errors import ConfigError
+
+PREFIX = "AIOPS_"
+_NOT_OURS = frozenset({"AIOPS_DATA_DIR"})
+"""Names with our prefix that tests and benchmarks read, and the product does not."""
+
+_PositiveTime = Annotated[timedelta, Field(gt=timedelta(0))]
+
+
+class PrometheusSettings(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
+    """How to reach Prometheus, or anything that speaks its HTTP API.
+
+    Attributes:
+        url: Where it answers, with the path prefix if it has one.
+        token: Sent as a bearer token.
+        username: For basic authentication, with ``password``.
+        password: For basic authentication, with ``username``.
+        ca_file: PEM file of the authorities that may have signed the server's certificate; the system's if None.
+        client_cert_file: PEM file of our own certificate, if the server asks for one.
+        client_key_file: PEM file of its key; None if ``client_cert_file`` holds both.
+        headers: Sent with every request, such as ``{"X-Scope-OrgID": "shop"}``; never shown.
+        timeout: For one request, from sending it to having read all of the answer.
+        attempts: How often a request is sent before we give up on a server that does not answer.
+        max_series: Most series that one query may return.
+        lookback: How long a sample may stand for the time after it. None means one step, so that a gap in the data
+            stays a gap; Prometheus' own is five minutes.
+    """
+
+    url: AnyHttpUrl = AnyHttpUrl("http://localhost:9090")
+    token: SecretStr | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: FilePath | None = None
+    client_cert_file: FilePath | None = None
+    client_key_file: FilePath | None = None
+    headers: Mapping[str, SecretStr] = Field(default_factory=dict)
+    timeout: _PositiveTime = timedelta(seconds=30)
+    attempts: int = Field(default=3, ge=1, le=10)
+    max_series: int = Field(default=10_000, ge=1)
+    lookback: _PositiveTime | None = None
+
+    def at(self, url: str) -> Self:
+        """Return the same settings for another address, credentials included.
+
+        Raises:
+            ConfigError: If it is not an http or https URL.
+        """
+        try:
+            return type(self)(**{**dict(self), "url": url})
+        except ValidationError as error:
+            reasons = "; ".join(_sentence(each) for each in error.errors(include_input=False))
+            raise ConfigError(f"{url!r} is no address of a Prometheus: {reasons}") from None
+
+    @model_validator(mode="after")
+    def _credentials_fit(self) -> Self:
+        if self.url.username or self.url.password or self.url.query or self.url.fragment:
+            raise ValueError("url must be a bare address: a user and password go to username and password")
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password come together: set both or none")
+        if self.token is not None and self.username is not None:
+            raise ValueError("set token or username and password, not both")
+        if self.client_key_file is not None and self.client_cert_file is None:
+            raise ValueError("client_key_file needs client_cert_file")
+        return self
+
+
+class AlertmanagerSettings(BaseModel, frozen=True, extra="forbid"):
+    """How to reach Alertmanager.
+
+    Attributes:
+        url: Where it answers, with the path prefix if it has one.
+    """
+
+    url: AnyHttpUrl = AnyHttpUrl("http://localhost:9093")
+
+
+class Settings(BaseSettings):
+    """Everything that the environment says about us. Build it with ``from_environment``.
+
+    Attributes:
+        prometheus: Where telemetry is read.
+        alertmanager: Where alerts are sent.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        case_sensitive=False,
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+    )
+
+    prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
+    alertmanager: AlertmanagerSettings = Field(default_factory=AlertmanagerSettings)
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            ConfigError: If a name with our prefix is unknown, or a value is wrong; names each.
+        """
+        _refuse_unknown(os.environ)
+        try:
+            return cls()
+        except ValidationError as error:
+            wrong = [f"{_variable(each['loc'])}: {_sentence(each)}" for each in error.errors(include_input=False)]
+            raise ConfigError("wrong in the environment: " + "; ".join(wrong)) from None  # the cause may hold secrets
+        except SettingsError as error:
+            raise ConfigError(
+                f"{error}: a group of settings is given as JSON, or one by one as {PREFIX}GROUP__NAME"
+            ) from None
+
+
+def variables() -> tuple[str, ...]:
+    """Return every environment variable that ``Settings`` understands, sorted."""
+    names = []
+    for group, field in Settings.model_fields.items():
+        names.append(_variable((group,)))
+        model = field.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            names += [_variable((group, name)) for name in model.model_fields]
+    return tuple(sorted(names))
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    known = variables()
+    for name in sorted(environment):
+        given = name.upper()
+        if not given.startswith(PREFIX) or given in _NOT_OURS or given in known:
+            continue
+        if given.startswith(f"{_variable(('prometheus', 'headers'))}__"):
+            continue
+        close = difflib.get_close_matches(given, known, n=1, cutoff=0.0)
+        raise ConfigError(f"unknown setting {name} in the environment: did you mean {close[0]}? Else unset it")
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return PREFIX + "__".join(str(part).upper() for part in location)
+
+
+def _sentence(error: Any) -> str:
+    return str(error["msg"]).removeprefix("Value error, ")
