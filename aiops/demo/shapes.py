@@ -68,11 +68,11 @@ def rough_noise(n: int, roughness: float, seed: np.random.SeedSequence) -> Float
 
 def bursts(n: int, seed: np.random.SeedSequence, per_hour: float = 0.1) -> FloatArray:
     """Return the factor of a bursty service, shape ``[n]``, at least 1: sudden, of random height, fading in minutes."""
-    random = np.random.default_rng(seed)
-    pushes = np.where(random.random(n) < per_hour / 60, 1.0, 0.0)
-    heights = np.random.default_rng(seed.spawn(1)[0]).lognormal(-0.1, 0.5, n)
     fading = np.exp(-np.arange(60) / 9.0)
-    return np.asarray(1 + np.convolve((pushes * heights)[::-1], fading)[:n], dtype=np.float64)
+    drawn = n + len(fading)  # what began before the first step fades into it
+    pushes = np.random.default_rng(seed).random(drawn) < per_hour / 60
+    heights = np.random.default_rng(seed.spawn(1)[0]).lognormal(-0.1, 0.5, drawn)
+    return np.asarray(1 + np.convolve((pushes * heights)[::-1], fading)[len(fading) : drawn], dtype=np.float64)
 
 
 def batch_runs(minutes: IntArray, seed: np.random.SeedSequence) -> FloatArray:
