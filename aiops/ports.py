@@ -73,6 +73,39 @@ class AlertSink(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicas:
+    """What a workload runs at this moment.
+
+    Attributes:
+        current: The number that is controlled: the HPA's ``minReplicas`` in mode Floor, replicas in mode Direct.
+        ready: Replicas that serve; None if unknown.
+    """
+
+    current: int
+    ready: int | None = None
+
+
+class Workload(Protocol):
+    """What is scaled."""
+
+    async def read(self) -> Replicas:
+        """Return what is there now.
+
+        Raises:
+            UpstreamUnavailableError: If that cannot be found out.
+        """
+        ...
+
+    async def apply(self, desired: int) -> None:
+        """Set the number that is controlled.
+
+        Raises:
+            UpstreamError: If it could not be set; the next turn will see the world as it is and try again.
+        """
+        ...
+
+
 class Mapper(Protocol):
     """Runs CPU-heavy work over many items: in this process, in local processes, or on a cluster."""
 

@@ -1,0 +1,101 @@
+"""One turn of scaling: read the world, ask for a forecast, let the loop decide, apply. Called every interval."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+
+from aiops.errors import ConfigError, DataError, UpstreamError
+from aiops.forecasting.forecaster import WindowForecaster
+from aiops.ports import MetricSource, Workload
+from aiops.scaling.decide import ScalingDecision
+from aiops.scaling.loop import Observation, ScalingState, step
+from aiops.scaling.policy import Mode, ScalingPolicy
+from aiops.series import Series
+
+_CHANGES_THE_WORLD: Final = frozenset({Mode.FLOOR, Mode.DIRECT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """Where the demand of a workload is read.
+
+    Attributes:
+        query: PromQL that returns one series, in the unit of ``capacityPerReplica``.
+        step: Grid on which it is read.
+        history: How much of it the forecaster is given.
+    """
+
+    query: str
+    step: timedelta = timedelta(minutes=1)
+    history: timedelta = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one turn came to.
+
+    Attributes:
+        at: When.
+        decision: What was decided, and why.
+        state: For the next turn.
+        trouble: Why demand could not be read; empty if it could.
+    """
+
+    at: datetime
+    decision: ScalingDecision
+    state: ScalingState
+    trouble: str = ""
+
+
+async def scale(
+    source: MetricSource,
+    workload: Workload,
+    forecaster: WindowForecaster,
+    policy: ScalingPolicy,
+    load: Load,
+    state: ScalingState,
+    now: datetime,
+) -> Turn:
+    """Take one turn.
+
+    Demand that cannot be read, is missing or is older than one step is no demand: the decision then never scales down.
+
+    Raises:
+        ConfigError: If the load query returns more than one series.
+        UpstreamError: If the workload could not be read or set.
+    """
+    replicas = await workload.read()
+    series, trouble = await _demand(source, load, now)
+    demand = None if series is None or math.isnan(series.values[-1]) else float(series.values[-1])
+    peak = None if series is None else _peak(series, forecaster, policy)
+    observation = Observation(current=replicas.current, ready=replicas.ready, demand=demand)
+    decision, state = step(state, observation, peak, policy, now)
+    if policy.mode in _CHANGES_THE_WORLD and decision.desired != decision.current:
+        await workload.apply(decision.desired)
+    return Turn(at=now, decision=decision, state=state, trouble=trouble)
+
+
+async def _demand(source: MetricSource, load: Load, now: datetime) -> tuple[Series | None, str]:
+    end = now - timedelta(seconds=now.timestamp() % load.step.total_seconds())
+    try:
+        found = (await source.range(load.query, end - load.history, end, load.step)).series
+    except (DataError, UpstreamError) as error:
+        return None, str(error)
+    if len(found) > 1:
+        raise ConfigError(
+            f"the load query {load.query!r} returns {len(found)} series, such as {found[0].key} and {found[1].key}: "
+            "sum them up, or select one"
+        )
+    series = found[0].between(end - load.history, end)
+    return (series, "") if len(series) and series.end == end else (None, f"{found[0].key} ends before {end}")
+
+
+def _peak(series: Series, forecaster: WindowForecaster, policy: ScalingPolicy) -> float:
+    steps = max(-(-policy.forecast.window // series.step), 1)
+    last = np.array([len(series) - 1])
+    return float(forecaster.window_maximum(series, last, steps, np.array([policy.forecast.level]))[0, 0])
