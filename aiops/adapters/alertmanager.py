@@ -40,7 +40,7 @@ class AlertmanagerSink:
         """
         if not alerts:
             return
-        url = self._client.base_url.join(_PATH)
+        url = self._client.base_url
         try:
             answer = await self._client.post(_PATH, json=[_posted(alert) for alert in alerts])
         except httpx.HTTPError as error:

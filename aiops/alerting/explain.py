@@ -56,12 +56,16 @@ class Episode:
     worst: AnomalyScore
 
     def kind(self, shift_after: int) -> Kind:
-        """Return what it looks like: a shift once it has lasted ``shift_after`` points."""
-        if math.isnan(self.worst.expected):
+        """Return what it looks like: a shift once it has lasted ``shift_after`` points.
+
+        A pattern is what a detector found odd although nothing was expected, or the value is within what was.
+        """
+        worst = self.worst
+        if math.isnan(worst.expected) or worst.lower <= worst.observed <= worst.upper:
             return Kind.PATTERN
         if self.points >= shift_after:
             return Kind.SHIFT
-        return Kind.SPIKE if self.worst.observed > self.worst.expected else Kind.DROP
+        return Kind.SPIKE if worst.observed > worst.expected else Kind.DROP
 
 
 def firing(subject: Subject, episode: Episode, kind: Kind) -> dict[str, str]:
@@ -153,6 +157,5 @@ def _deviation(kind: Kind, worst: AnomalyScore) -> str:
     if kind is Kind.PATTERN:
         return "unusual value or change"
     side = "above" if worst.observed > worst.expected else "below"
-    with_size = worst.expected != 0 and worst.observed != worst.expected
-    ratio = abs(worst.observed / worst.expected - 1) if with_size else math.inf
+    ratio = abs(worst.observed / worst.expected - 1) if worst.expected else math.inf
     return f"{kind.value}, {ratio:.0%} {side} expected" if ratio < 10 else f"{kind.value}, far {side} expected"
