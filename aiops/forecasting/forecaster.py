@@ -30,6 +30,19 @@ class PathForecaster(Protocol):
         ...
 
 
+class PointForecaster(Protocol):
+    """Forecasts one line and no quantiles; ``conformal.Conformal`` makes a PathForecaster of it."""
+
+    @property
+    def name(self) -> str:
+        """Name in the catalog, tables and reports."""
+        ...
+
+    def point(self, history: Frame, horizon: int) -> FloatArray:
+        """Return the point forecast of every series, shape ``[n, horizon]``; NaN for a row that cannot be forecast."""
+        ...
+
+
 class WindowForecaster(Protocol):
     """Forecasts the highest value of the next few steps, again and again: what scaling decisions need."""
 
@@ -51,5 +64,21 @@ class WindowForecaster(Protocol):
 
         Returns:
             Quantiles of the maximum, shape ``[m, q]``, not decreasing along q; NaN where history does not suffice.
+        """
+        ...
+
+
+class PeakForecaster(Protocol):
+    """A point forecast of the peak ahead; ``window.CalibratedPeaks`` makes a WindowForecaster of it."""
+
+    @property
+    def name(self) -> str:
+        """Name in the catalog, tables and reports."""
+        ...
+
+    def peaks(self, series: Series, first: int, last: int, window: int) -> FloatArray:
+        """Forecast the maximum of the ``window`` steps after each cutoff ``first..last``, shape ``[last - first + 1]``.
+
+        The forecast at cutoff t uses ``series.values[: t + 1]`` only, and does not depend on ``first`` and ``last``.
         """
         ...

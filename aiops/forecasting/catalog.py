@@ -1,0 +1,67 @@
+"""Every forecaster by name. A new one is one file beside this and one line here; contract tests come by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from aiops.errors import ConfigError
+from aiops.forecasting.conformal import Conformal
+from aiops.forecasting.ets import Ets
+from aiops.forecasting.forecaster import PathForecaster, WindowForecaster
+from aiops.forecasting.holt_winters import HoltWinters
+from aiops.forecasting.mstl import Mstl
+from aiops.forecasting.naive import WEEK, SeasonalNaive
+from aiops.forecasting.prophet import Prophet, ProphetDaily
+from aiops.forecasting.selection import Selection
+from aiops.forecasting.window import CalibratedPeaks, ErrorUnit, LastWeek
+
+Forecaster = TypeVar("Forecaster")
+
+WEEKLY_NAIVE = SeasonalNaive(period=WEEK, name="weekly-naive")
+# Measured on 5-minute telemetry, see benchmarks/forecasting.
+HOLT_WINTERS_OF_A_DAY = HoltWinters(level_memory=timedelta(hours=3))
+# Measured on 1-minute request rates: two to five minutes are all about as good.
+HOLT_WINTERS_OF_MINUTES = HoltWinters(level_memory=timedelta(minutes=3))
+
+PATH: dict[str, Callable[[], PathForecaster]] = {
+    "seasonal-naive": lambda: Conformal(model=SeasonalNaive()),
+    "weekly-naive": lambda: Conformal(model=WEEKLY_NAIVE),
+    "holt-winters": lambda: Conformal(model=HOLT_WINTERS_OF_A_DAY),
+    "ets": lambda: Conformal(model=Ets(), origins=4),
+    "mstl": lambda: Conformal(model=Mstl(), origins=4),
+    "prophet": lambda: Conformal(model=Prophet(), origins=3),
+    # The cheap ones only: a night has room for a fit of seconds a series, not for one at each origin.
+    "selection": lambda: Selection(candidates=(SeasonalNaive(), WEEKLY_NAIVE, HOLT_WINTERS_OF_A_DAY)),
+}
+
+WINDOW: dict[str, Callable[[], WindowForecaster]] = {
+    "last-week": lambda: CalibratedPeaks(peaks=LastWeek(), unit=ErrorUnit.ABSOLUTE),
+    "prophet-daily": lambda: CalibratedPeaks(peaks=ProphetDaily(), unit=ErrorUnit.ABSOLUTE),
+    "holt-winters": lambda: CalibratedPeaks(peaks=HOLT_WINTERS_OF_MINUTES),
+}
+
+
+def path_forecaster(name: str) -> PathForecaster:
+    """Make a path forecaster.
+
+    Raises:
+        ConfigError: If there is none of this name.
+    """
+    return _made(PATH, name)
+
+
+def window_forecaster(name: str) -> WindowForecaster:
+    """Make a window forecaster.
+
+    Raises:
+        ConfigError: If there is none of this name.
+    """
+    return _made(WINDOW, name)
+
+
+def _made(catalog: dict[str, Callable[[], Forecaster]], name: str) -> Forecaster:
+    if name not in catalog:
+        raise ConfigError(f"no forecaster is called {name!r}: choose one of {', '.join(catalog)}")
+    return catalog[name]()

@@ -1,0 +1,84 @@
+"""Exponential smoothing as a state space model: damped trend and one additive season, fitted by likelihood."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from aiops.errors import FitFailedError
+from aiops.forecasting.per_series import block_means, filled, point_of_each
+from aiops.seasonality.periods import find_seasons
+from aiops.series import FloatArray, Frame, Series, epoch_seconds
+
+MOST_SLOTS = 48
+"""A season of more slots is averaged down to this many: each slot is a state, and a fit visits all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ets:
+    """ETS(A, Ad, A) of statsmodels on the strongest season found; without a season, ETS(A, Ad, N).
+
+    Attributes:
+        history: Longest history of a fit.
+
+    Reference:
+        Hyndman, Koehler, Ord, Snyder (2008), "Forecasting with Exponential Smoothing".
+    """
+
+    history: timedelta = timedelta(days=28)
+
+    @property
+    def name(self) -> str:
+        """Name in the catalog, tables and reports."""
+        return "ets"
+
+    def point(self, history: Frame, horizon: int) -> FloatArray:
+        """Forecast as ``PointForecaster`` says."""
+        recent = history.columns(max(history.length - self.history // history.step, 0), history.length)
+        return point_of_each(recent, horizon, _path)
+
+
+def _path(series: Series, horizon: int) -> FloatArray:
+    seasons = find_seasons(series.values, series.step)
+    period = max(seasons, key=lambda season: season.strength).period if seasons else 1
+    size = next(size for size in range(1, period + 1) if period % size == 0 and period // size <= MOST_SLOTS)
+    stamps, means = block_means(series, size)
+    ahead = -(-horizon // size)
+    path = smoothed_path(filled(means), period // size, ahead, trend=True)
+    at = stamps[-1] + np.arange(1, ahead + 1) * size * series.step.total_seconds()
+    wanted = epoch_seconds(series.end) + np.arange(horizon) * series.step.total_seconds()
+    return np.asarray(np.interp(wanted, at, path), dtype=np.float64)
+
+
+def smoothed_path(values: FloatArray, period: int, horizon: int, *, trend: bool) -> FloatArray:
+    """Fit ETS to values without gaps and return its path, shape ``[horizon]``.
+
+    Args:
+        values: Shape ``[n]``.
+        period: Steps in the season; 1 is none. Left out where history holds less than two of them.
+        horizon: Steps to forecast.
+        trend: Whether to fit a damped trend.
+
+    Raises:
+        FitFailedError: If statsmodels cannot fit it.
+    """
+    from statsmodels.tsa.exponential_smoothing.ets import ETSModel
+
+    seasonal: dict[str, Any] = {}
+    if period > 1 and len(values) >= 2 * period + 4:
+        seasonal = {"seasonal": "add", "seasonal_periods": period}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an optimiser that stops early still leaves usable parameters
+            model = ETSModel(
+                values, error="add", trend="add" if trend else None, damped_trend=trend,
+                initialization_method="heuristic", **seasonal,
+            )  # fmt: skip
+            fitted = model.fit(disp=False, maxiter=100)
+            return np.asarray(fitted.forecast(horizon), dtype=np.float64)
+    except (ValueError, np.linalg.LinAlgError) as error:
+        raise FitFailedError(f"ETS could not be fitted to {len(values)} points: {error}") from error
