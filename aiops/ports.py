@@ -32,7 +32,7 @@ class Telemetry:
     """What a source answered: all of it, or the part that could be had and why the rest could not.
 
     Attributes:
-        series: The series, on one grid.
+        series: The series; those of one range query are on one grid, those of whole files each on its own.
         qualities: One verdict a series, in the same order.
         warnings: What the source said beside the data, such as a partial answer.
         skipped: (series id, reason) of what was asked for and could not be used.
