@@ -157,5 +157,5 @@ def _joint(survivals: FloatArray) -> FloatArray:
     if len(survivals) == 1:
         return cast(FloatArray, survivals[0])
     speaking = (~np.isnan(survivals)).sum(axis=0)
-    lowest = np.where(np.isnan(survivals), np.inf, survivals).min(axis=0)
-    return np.where(speaking > 0, np.clip(lowest * speaking, RAREST, 1.0), np.nan)
+    found: FloatArray = np.clip(np.fmin.reduce(survivals, axis=0) * speaking, RAREST, 1.0)
+    return found
