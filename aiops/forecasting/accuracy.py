@@ -1,4 +1,4 @@
-"""Losses of forecasts, batched: the last axis is the horizon, what is before it is free. A NaN observation is skipped."""
+"""Losses of forecasts, batched: the last axis is the horizon, what is before it is free; missing truth is skipped."""
 
 from __future__ import annotations
 

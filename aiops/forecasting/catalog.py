@@ -21,7 +21,7 @@ Forecaster = TypeVar("Forecaster")
 
 WEEKLY_NAIVE = SeasonalNaive(period=WEEK, name="weekly-naive")
 # Measured on 5-minute telemetry, see benchmarks/forecasting.
-HOLT_WINTERS_OF_A_DAY = HoltWinters(level_memory=timedelta(hours=3))
+HOLT_WINTERS_OF_A_DAY = HoltWinters(level_memory=timedelta(hours=12))
 # Measured on 1-minute request rates: two to five minutes are all about as good.
 HOLT_WINTERS_OF_MINUTES = HoltWinters(level_memory=timedelta(minutes=3))
 

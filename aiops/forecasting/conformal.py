@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aiops.errors import ConfigError, DataError
 from aiops.forecasting.forecast import Forecast, require_levels
 from aiops.forecasting.forecaster import PointForecaster
 from aiops.forecasting.origins import origins_within, residuals
 from aiops.series import FloatArray, Frame
-
-BoolArray = NDArray[np.bool_]
 
 SHORTEST_BAND = 12
 """Steps in the first horizon band; each band after it is twice as long, as errors grow slower and slower."""
@@ -87,7 +84,7 @@ def calibrated(
     for row in range(n):
         values[row] = point[row] + _error_quantiles(errors[:, row], levels)
     floor = np.where(np.fmin.reduce(history.values, axis=1) >= 0, 0.0, -np.inf)
-    unknown: BoolArray = np.isnan(point).any(axis=1) | np.isnan(values).any(axis=(1, 2))
+    unknown = np.isnan(point.sum(axis=1) + values.sum(axis=(1, 2)))
     values = np.maximum(values, floor[:, None, None])
     mean = np.maximum(point, floor[:, None])
     values[unknown] = np.nan

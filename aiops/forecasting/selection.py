@@ -11,7 +11,7 @@ from aiops.forecasting.conformal import calibrated, require_request
 from aiops.forecasting.forecast import Forecast
 from aiops.forecasting.forecaster import PointForecaster
 from aiops.forecasting.origins import origins_within, residuals
-from aiops.series import FloatArray, Frame
+from aiops.series import FloatArray, Frame, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,23 +45,19 @@ class Selection:
         winner = _winners(errors, points)
         rows = np.arange(len(history.keys))
         names = [each.name for each in self.candidates]
-        return calibrated(
-            history,
-            points[winner, rows],
-            errors[winner, :, rows].swapaxes(0, 1),
-            levels,
-            tuple(names[w] for w in winner),
-        )
+        winners_errors = errors[winner, :, rows].swapaxes(0, 1)  # [n_origins, n, horizon]
+        return calibrated(history, points[winner, rows], winners_errors, levels, tuple(names[w] for w in winner))
 
 
-def _winners(errors: FloatArray, points: FloatArray) -> FloatArray:
+def _winners(errors: FloatArray, points: FloatArray) -> IntArray:
     """Return the index of the best candidate of each series, shape ``[n]``.
 
     Args:
         errors: Shape ``[candidates, n_origins, n, horizon]``.
         points: Shape ``[candidates, n, horizon]``.
     """
-    able = ~np.isnan(points).any(axis=2) & ~np.isnan(errors).all(axis=(1, 3))  # [candidates, n]
+    unable = np.isnan(points).any(axis=2) | np.isnan(errors).all(axis=(1, 3))
+    able = np.logical_not(np.asarray(unable))  # [candidates, n]
     compared = ~(np.isnan(errors) & able[:, None, :, None]).any(axis=0)  # steps that every able candidate forecast
     size = np.where(compared, np.abs(errors), 0.0).sum(axis=(1, 3)) / np.maximum(compared.sum(axis=(0, 2)), 1)
-    return np.asarray(np.argmin(np.where(able, size, np.inf), axis=0))
+    return np.asarray(np.argmin(np.where(able, size, np.inf), axis=0), dtype=np.int64)

@@ -73,11 +73,11 @@ def find_seasons(values: FloatArray, step: timedelta, most: int = 2) -> tuple[Se
             found.append(Season(period=period, strength=strength))
             rest = _without(rest, period)
     while len(found) < most:
-        period = _spectral_peak(rest)
-        if period is None or not (strength := _strength(rest, period, Z_SPECTRUM)):
+        suggested = _spectral_peak(rest)
+        if suggested is None or not (strength := _strength(rest, suggested, Z_SPECTRUM)):
             break
-        found.append(Season(period=period, strength=strength))
-        rest = _without(rest, period)
+        found.append(Season(period=suggested, strength=strength))
+        rest = _without(rest, suggested)
     return tuple(sorted(found, key=lambda season: season.period))
 
 
