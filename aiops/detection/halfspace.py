@@ -13,6 +13,7 @@ from aiops.errors import ConfigError
 from aiops.series import FloatArray
 
 _CLIP = 6.0
+_GENTLE = 3.0
 
 
 @dataclass(slots=True)
@@ -143,8 +144,8 @@ def _features(tree: Tree, value: float) -> dict[str, float]:
 
 
 def _squashed(multiple: float) -> float:
-    """Map any number of mean sizes to (0, 1); half of the range is for values within one mean size or so."""
-    return 1.0 / (1.0 + math.exp(-min(max(multiple, -30.0), 30.0)))
+    """Map any number of mean sizes to (0, 1), so gently that six of them are still told from the end of the range."""
+    return 1.0 / (1.0 + math.exp(-min(max(multiple / _GENTLE, -30.0), 30.0)))
 
 
 def _clipped(size: float, scale: float, seen: int) -> float:

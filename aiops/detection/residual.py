@@ -58,7 +58,7 @@ class ResidualDetector:
     name = "residual"
 
     def __init__(
-        self, *, warm_up: int = 60, level_memory: int = 30, scale_memory: int = 1440, floor_ratio: float = 1e-3
+        self, *, warm_up: int = 60, level_memory: int = 30, scale_memory: int = 1440, floor_ratio: float = 1e-4
     ) -> None:
         if min(warm_up, level_memory, scale_memory, floor_ratio) <= 0:
             raise ConfigError(
@@ -178,7 +178,7 @@ def _learn(
                         side = upper[i] - centre if value > centre else centre - lower[i]
                         stretch = min(max(side / cell["width"], 1 / _WIDEST), _WIDEST)
             seen, scale = cell["seen"][source], cell["scale"][source]
-            residual = value - centre
+            residual = min(max(value - centre, -1e300), 1e300)  # the difference of two large numbers may be infinite
             limit = _CLIP * max(scale, floor) * stretch
             if seen >= _UNCLIPPED_POINTS and abs(residual) > limit:
                 cell["surprises"][source] += 1
