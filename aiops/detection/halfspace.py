@@ -13,7 +13,7 @@ from aiops.errors import ConfigError
 from aiops.series import FloatArray
 
 _CLIP = 6.0
-_GENTLE = 3.0
+_GENTLE = 2.0
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class HalfSpaceDetector:
     name = "halfspace"
 
     def __init__(
-        self, *, trees: int = 10, height: int = 7, window: int = 250, memory: int = 1440, seed: int = 0
+        self, *, trees: int = 10, height: int = 8, window: int = 250, memory: int = 1440, seed: int = 0
     ) -> None:
         if min(trees, height, window, memory) <= 0:
             raise ConfigError(

@@ -82,8 +82,8 @@ class ResidualDetector:
     def score(self, state: Cells, points: Points) -> FloatArray:
         """Return the size of the residual over the scale, shape ``[m]``; NaN for a gap or while warming up."""
         centre, below, above = self._normal(state, points)
-        residual = points.values - centre
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore"):  # infinitely far is MOST
+            residual = points.values - centre
             raw = np.abs(residual) / np.where(residual > 0, above, below)
         return np.minimum(raw, MOST)
 
