@@ -10,19 +10,10 @@ a whole window ago is always a little older than the window. It is therefore out
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
-
-import numba  # noqa: TID253 - this module is itself imported only when a simulation starts
+from typing import NamedTuple
 
 from aiops.series import FloatArray, IntArray
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def _compiled(function: _Function) -> _Function:
-    return cast(_Function, numba.njit(cache=True)(function))
-
+from aiops.series.compiled import compiled
 
 MAX, MIN, DISABLED = 0, 1, 2
 PODS, PERCENT = 0, 1
@@ -66,7 +57,7 @@ class Memory(NamedTuple):
     removed: IntArray
 
 
-@_compiled
+@compiled
 def propose(current: int, metric: float, settings: Settings) -> int:
     """Replicas for a metric of type AverageValue: GetExternalPerPodMetricReplicas, replica_calculator.go:382."""
     ratio = metric / (settings.per_replica * current)
@@ -75,7 +66,7 @@ def propose(current: int, metric: float, settings: Settings) -> int:
     return max(math.ceil(metric / settings.per_replica - _ROUNDING), 0)
 
 
-@_compiled
+@compiled
 def _changed(events: IntArray, step: int, period: int) -> int:
     """Replicas changed within the period: getReplicasChangePerPeriod, line 1130."""
     total = 0
@@ -84,7 +75,7 @@ def _changed(events: IntArray, step: int, period: int) -> int:
     return total
 
 
-@_compiled
+@compiled
 def _up_limit(current: int, step: int, settings: Settings, memory: Memory) -> int:
     """Most replicas that the rates allow: calculateScaleUpLimitWithScalingRules, line 1383."""
     if settings.up_select == DISABLED:
@@ -102,7 +93,7 @@ def _up_limit(current: int, step: int, settings: Settings, memory: Memory) -> in
     return max(limit, current)
 
 
-@_compiled
+@compiled
 def _down_limit(current: int, step: int, settings: Settings, memory: Memory) -> int:
     """Fewest replicas that the rates allow: calculateScaleDownLimitWithBehaviors, line 1412."""
     if settings.down_select == DISABLED:
@@ -120,7 +111,7 @@ def _down_limit(current: int, step: int, settings: Settings, memory: Memory) -> 
     return min(limit, current)
 
 
-@_compiled
+@compiled
 def _highest(wanted: int, step: int, window: int, memory: Memory) -> int:
     highest = wanted
     if step < window:  # the replicas found at the first sync count as recommended then: line 751
@@ -130,7 +121,7 @@ def _highest(wanted: int, step: int, window: int, memory: Memory) -> int:
     return highest
 
 
-@_compiled
+@compiled
 def _lowest(wanted: int, step: int, window: int, memory: Memory) -> int:
     lowest = wanted
     if step < window:
@@ -142,7 +133,7 @@ def _lowest(wanted: int, step: int, window: int, memory: Memory) -> int:
     return lowest
 
 
-@_compiled
+@compiled
 def _without_behavior(
     current: int, wanted: int, step: int, low: int, settings: Settings, memory: Memory
 ) -> tuple[int, int]:
@@ -156,7 +147,7 @@ def _without_behavior(
     return stabilized, DOWN_STABILIZED if stabilized != wanted else WITHIN
 
 
-@_compiled
+@compiled
 def _with_behavior(
     current: int, wanted: int, step: int, low: int, settings: Settings, memory: Memory
 ) -> tuple[int, int]:
@@ -177,7 +168,7 @@ def _with_behavior(
     return stabilized, reason
 
 
-@_compiled
+@compiled
 def sync(step: int, metric: float, floor: int, settings: Settings, memory: Memory) -> tuple[int, int]:
     """One sync of the controller: (replicas to set, why). Records what it recommends: reconcileAutoscaler, line 773.
 
@@ -194,7 +185,7 @@ def sync(step: int, metric: float, floor: int, settings: Settings, memory: Memor
     memory.recommended[slot] = -1
     if step == 0:
         memory.scalars[2] = current
-    if current > settings.max_replicas:  # lines 854 to 862: the bounds come before any metric
+    if current > settings.max_replicas:  # lines 874 to 881: the bounds come before any metric
         return settings.max_replicas, TOO_MANY
     if current < low:
         return low, TOO_FEW
@@ -209,7 +200,7 @@ def sync(step: int, metric: float, floor: int, settings: Settings, memory: Memor
     return desired, reason
 
 
-@_compiled
+@compiled
 def _resize(step: int, desired: int, memory: Memory) -> None:
     """Create pods, or remove them: those that are still starting first, the newest of them first."""
     scalars, starting = memory.scalars, memory.starting
@@ -232,7 +223,7 @@ def _resize(step: int, desired: int, memory: Memory) -> None:
         scalars[1] -= left
 
 
-@_compiled
+@compiled
 def advance(
     first: int,
     count: int,

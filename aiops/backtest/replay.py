@@ -15,7 +15,6 @@ from aiops.backtest.outcome import ScalingOutcome, Turn, judge
 from aiops.errors import ConfigError, DataError
 from aiops.forecasting.forecaster import WindowForecaster
 from aiops.scaling.capacity import replicas_for
-from aiops.scaling.decide import ScalingDecision
 from aiops.scaling.loop import Observation, ScalingState, step
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.series import FloatArray, IntArray, Series
@@ -179,20 +178,39 @@ def replay_peaks(
     """
     if (mode, hpa is None) not in ((Mode.FLOOR, False), (Mode.DIRECT, True)):
         raise ConfigError(f"a replay in mode {mode} {'needs' if mode is Mode.FLOOR else 'goes without'} an HPA")
+    cluster = Cluster(case.workload, hpa, replicas=case.first_replicas)
+    turns = _decide_all(case, policy, peaks, cluster.replicas if hpa is None else hpa.min_replicas, cluster)
+    return judge(case.name, scaler, case.workload, cluster.track, case.scored, turns)
+
+
+def floors_of(case: Case, policy: ScalingPolicy, peaks: FloatArray, min_replicas: int = 1) -> IntArray:
+    """Return the floors that a replay in mode Floor sets, for ``replay_floors``: one a step of 15 s, shape ``[n]``.
+
+    Args:
+        case: The workload.
+        policy: What decides.
+        peaks: One forecast a decision, shape ``[m]``.
+        min_replicas: The HPA's own, before the first decision.
+    """
+    turns = _decide_all(case, policy, peaks, min_replicas, None)
+    floors = np.repeat([turn.decision.desired for turn in turns], case.syncs_between_decisions)
+    return np.asarray(floors[: len(case.workload.fine)])
+
+
+def _decide_all(
+    case: Case, policy: ScalingPolicy, peaks: FloatArray, current: int, cluster: Cluster | None
+) -> list[Turn]:
     if peaks.shape != case.cutoffs.shape:
         raise DataError(f"expected one forecast a decision, {case.cutoffs.shape}, got {peaks.shape}")
-    cluster = Cluster(case.workload, hpa, replicas=case.first_replicas)
-    syncs, interval = case.syncs_between_decisions, case.syncs_between_decisions * SYNC
     state, now = ScalingState(), case.workload.demand.start
-    current = cluster.replicas if hpa is None else hpa.min_replicas
-    seen = case.history.values[case.cutoffs].tolist()
-    turns: list[Turn] = []
-    decision: ScalingDecision
-    for demand, peak in zip(seen, peaks.tolist(), strict=True):
-        observation = Observation(current=current, ready=cluster.ready, demand=demand)
-        decision, state = step(state, observation, peak, policy, now)
+    syncs, interval = case.syncs_between_decisions, case.syncs_between_decisions * SYNC
+    turns = []
+    for demand, peak in zip(case.history.values[case.cutoffs].tolist(), peaks.tolist(), strict=True):
+        ready = None if cluster is None else cluster.ready
+        decision, state = step(state, Observation(current=current, ready=ready, demand=demand), peak, policy, now)
         turns.append(Turn(now, decision))
         current = decision.desired
-        cluster.advance(syncs, current)
+        if cluster is not None:
+            cluster.advance(syncs, current)
         now += interval
-    return judge(case.name, scaler, case.workload, cluster.track, case.scored, turns)
+    return turns
