@@ -77,7 +77,10 @@ def resolved(subject: Subject, episode: Episode, kind: Kind, ended: datetime) ->
     """Return the annotations of an alert whose series is back to normal."""
     lasted = length(ended - episode.since)
     return _annotations(
-        subject, episode, kind, f"{_name(subject)}: normal again after {lasted}; {_comparison(subject, episode.worst)}"
+        subject,
+        episode,
+        kind,
+        f"{_name(subject)}: normal again after {lasted}; it was {_comparison(subject, episode.worst)}",
     )
 
 
@@ -135,8 +138,9 @@ def _with_links(subject: Subject, found: dict[str, str]) -> dict[str, str]:
 
 
 def _name(subject: Subject) -> str:
-    """Return the labels that tell a series from its like, else its name."""
-    return ", ".join(value for _, value in subject.key.labels) or subject.key.name
+    """Return the metric and the values of the labels, which tell it from its like."""
+    whose = ", ".join(value for _, value in subject.key.labels)
+    return f"{subject.key.name} of {whose}" if subject.key.name and whose else subject.key.name or whose
 
 
 def _comparison(subject: Subject, worst: AnomalyScore) -> str:
@@ -150,7 +154,9 @@ def _comparison(subject: Subject, worst: AnomalyScore) -> str:
 def _normal(subject: Subject, worst: AnomalyScore) -> str:
     # Nobody expects minus three requests: where neither value is negative, the interval is not either.
     lower = max(worst.lower, 0.0) if min(worst.observed, worst.expected) >= 0 else worst.lower
-    return f"{quantity(lower, subject.unit)} to {quantity(worst.upper, subject.unit)}"
+    low, high = quantity(lower, subject.unit), quantity(worst.upper, subject.unit)
+    number, _, unit = low.partition(" ")
+    return f"{number} to {high}" if unit == high.partition(" ")[2] else f"{low} to {high}"
 
 
 def _deviation(kind: Kind, worst: AnomalyScore) -> str:

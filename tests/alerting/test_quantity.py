@@ -1,0 +1,64 @@
+"""Numbers as people say them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from aiops.alerting.quantity import instant, length, odds, quantity
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (1320.4, "requests/second", "1.32 k requests/second"),
+        (0.0, "requests/second", "0 requests/second"),
+        (-42.0, "", "-42"),
+        (999.0, "", "999"),
+        (1.5e6, "", "1.5 M"),
+        (3e17, "", "300000 T"),
+        (3e20, "", "3.00e+08 T"),
+        (0.000012, "", "1.20e-05"),
+        (0.25, "seconds", "250 ms"),
+        (5400.0, "seconds", "1.5 h"),
+        (2e-9, "seconds", "0.002 µs"),
+        (0.0, "seconds", "0 seconds"),
+        (1.5 * 2**30, "bytes", "1.5 GiB"),
+        (2048.0, "bytes/second", "2 KiB/second"),
+        (10.0, "bytes", "10 B"),
+        (0.123, "ratio", "12.3 %"),
+        (float("nan"), "seconds", "unknown"),
+    ],
+)
+def test_a_value_and_its_unit(value, unit, said):
+    assert quantity(value, unit) == said
+
+
+@pytest.mark.parametrize(
+    ("span", "said"),
+    [
+        (timedelta(0), "0 s"),
+        (timedelta(seconds=90), "1 min 30 s"),
+        (timedelta(minutes=65), "1 h 5 min"),
+        (timedelta(days=2, hours=1, minutes=3), "2 d 1 h"),
+    ],
+)
+def test_a_length_of_time(span, said):
+    assert length(span) == said
+
+
+def test_an_instant_says_its_zone():
+    assert instant(datetime(2026, 3, 2, 3, 7, 9, tzinfo=UTC)) == "2026-03-02 03:07 UTC"
+
+
+@pytest.mark.parametrize(
+    ("score", "said"),
+    [
+        (0.0, "one point in 1 looks"),
+        (0.99, "one point in 100 looks"),
+        (0.9995, "one point in 2 000 looks"),
+        (1 - 1 / 123_456, "one point in 100 000 looks"),
+        (1 - 1e-9, "fewer than one point in a million looks"),
+    ],
+)
+def test_odds_in_words(score, said):
+    assert odds(score).startswith(said)
