@@ -1,6 +1,6 @@
 """How to reach the systems around us: read from the environment once, at start.
 
-``AIOPS_PROMETHEUS__URL`` sets ``prometheus.url``. What to *do* (policies, watched queries) is not here but in the files
+``AIOPS_PROMETHEUS__URL`` sets ``prometheus.url``; lengths of time are written like ``30s``. What to *do* (policies, watched queries) is not here but in the files
 of service owners.
 """
 
@@ -12,16 +12,39 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import AnyHttpUrl, BaseModel, Field, FilePath, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from aiops.errors import ConfigError
+from aiops.series.duration import parse_duration
 
 PREFIX = "AIOPS_"
 _NOT_OURS = frozenset({"AIOPS_DATA_DIR"})
 """Names with our prefix that tests and benchmarks read, and the product does not."""
 
-_PositiveTime = Annotated[timedelta, Field(gt=timedelta(0))]
+_HEADERS = f"{PREFIX}PROMETHEUS__HEADERS"
+
+
+def _duration(given: object) -> object:
+    """Read a length of time as policies write it; numbers are seconds."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return parse_duration(given)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+
+
+_PositiveTime = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
 
 
 class PrometheusSettings(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
@@ -124,10 +147,10 @@ class Settings(BaseSettings):
         except ValidationError as error:
             wrong = [f"{_variable(each['loc'])}: {_sentence(each)}" for each in error.errors(include_input=False)]
             raise ConfigError("wrong in the environment: " + "; ".join(wrong)) from None  # the cause may hold secrets
-        except SettingsError as error:
-            raise ConfigError(
-                f"{error}: a group of settings is given as JSON, or one by one as {PREFIX}GROUP__NAME"
-            ) from None
+        except SettingsError:
+            known = {_variable((group,)) for group in cls.model_fields} | {_HEADERS}
+            given = sorted(name for name in os.environ if name.upper() in known)
+            raise ConfigError(f"{' or '.join(given)} in the environment is no JSON object") from None
 
 
 def variables() -> tuple[str, ...]:
@@ -147,7 +170,7 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
         given = name.upper()
         if not given.startswith(PREFIX) or given in _NOT_OURS or given in known:
             continue
-        if given.startswith(f"{_variable(('prometheus', 'headers'))}__"):
+        if given.startswith(f"{_HEADERS}__"):
             continue
         close = difflib.get_close_matches(given, known, n=1, cutoff=0.0)
         raise ConfigError(f"unknown setting {name} in the environment: did you mean {close[0]}? Else unset it")
