@@ -72,11 +72,11 @@ def linear_ticks(low: float, high: float, about: int) -> list[Tick]:
     return [Tick(value=value, text=text) for value, text in zip(values, _si_texts(values, step), strict=True)]
 
 
-def log_ticks(low: float, high: float, about: int, *, zero: bool = False) -> list[Tick]:
+def log_ticks(low: float, high: float, about: int, *, edge: str = "") -> list[Tick]:
     """Return ticks at round numbers that enclose ``low`` and ``high``, both above 0.
 
     Args:
-        zero: Put a tick that says 0 somewhat below: the values that a logarithm cannot show sit there.
+        edge: Text of one more tick somewhat below, where those values sit that the axis cannot show; none if empty.
     """
     for digits in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
         grid = [digit * 10.0**power for power in range(-12, 16) for digit in digits]
@@ -87,8 +87,8 @@ def log_ticks(low: float, high: float, about: int, *, zero: bool = False) -> lis
     last = max(last, first + 1)
     stride = max(1, math.ceil((last - first) / (about + 1)))
     ticks = [Tick(value=value, text=number(value, digits=2)) for value in grid[first : last + stride : stride]]
-    if zero:
-        ticks.insert(0, Tick(value=ticks[0].value / (ticks[-1].value / ticks[0].value) ** 0.12, text="0"))
+    if edge:
+        ticks.insert(0, Tick(value=ticks[0].value / (ticks[-1].value / ticks[0].value) ** 0.12, text=edge))
     return ticks
 
 

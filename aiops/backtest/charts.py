@@ -37,7 +37,8 @@ class Axis:
     Attributes:
         label: What is measured, without the unit.
         unit: Unit in words or symbols, such as ``"requests/second"`` or ``"%"``; empty for a pure number.
-        log: Logarithmic. Values of zero then sit on the edge, under a tick that says 0.
+        log: Logarithmic. Values of zero then sit on the edge, under a tick that says 0; so do, under a tick that says
+            "less", values below a ten-thousandth of the highest.
     """
 
     label: str

@@ -44,6 +44,8 @@ from aiops.backtest.svg import (
 )
 from aiops.series import FloatArray, epoch_seconds
 
+_MOST_DECADES = 1e4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegendEntry:
@@ -155,7 +157,7 @@ def _dot_chart(chart: DotChart, width: int) -> Xml.Element:
     reference = np.asarray([] if chart.reference is None else [chart.reference], dtype=np.float64)
     ticks = _ticks(chart.axis, (*(dots.values for dots in chart.dots), reference), about=7 if width > 600 else 4)
     room = int(width * (0.3 if width > 600 else 0.36) / CHARACTER)
-    left = 14 + min(max(len(row) for row in chart.rows), room) * CHARACTER
+    left = 16 + min(max(len(row) for row in chart.rows), room) * CHARACTER * 1.1
     spread = any(dots.values.shape[1] > 1 for dots in chart.dots)
     lane = 18.0 if spread else 0.0
     row_height = max(24.0, lane * len(chart.dots) + 10)
@@ -218,7 +220,11 @@ def _ticks(axis: Axis, arrays: Iterable[FloatArray], about: int, *, zero_based: 
         positive = values[values > 0]
         if not len(positive):
             positive = np.asarray([1.0])
-        return log_ticks(float(positive.min()), float(positive.max()), about, zero=bool((values <= 0).any()))
+        low, high = float(positive.min()), float(positive.max())
+        edge = "0" if (values <= 0).any() else ""
+        if low < high / _MOST_DECADES:  # a value that is almost nothing must not squeeze all others
+            low, edge = high / _MOST_DECADES, "less"
+        return log_ticks(low, high, about, edge=edge)
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     return linear_ticks(min(low, 0.0) if zero_based else low, high, about)
 

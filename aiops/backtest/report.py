@@ -33,6 +33,9 @@ SCHEMA_VERSION = 1
 MOST_ROWS = 500
 """Rows of one table that the page shows; its CSV holds them all."""
 
+LONG_TABLE = 40
+"""Rows from which on a table is folded; pressing its line opens it."""
+
 Cell = str | int | float | bool | datetime | None
 
 
@@ -147,6 +150,7 @@ def to_html(report: Report) -> str:
         style_hash=_content_hash(style),
         script_hash=_content_hash(script),
         most_rows=MOST_ROWS,
+        long_table=LONG_TABLE,
     )
 
 

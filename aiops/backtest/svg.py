@@ -14,7 +14,7 @@ from aiops.backtest.axes import Scale, Tick
 from aiops.backtest.charts import Axis, Tone
 from aiops.series import FloatArray
 
-CHARACTER = 6.6
+CHARACTER = 7.1
 """Width of an average character in pixels, for keeping texts apart; no font is measured."""
 LINE_HEIGHT = 15.0
 SHAPES = (
