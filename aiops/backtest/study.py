@@ -6,28 +6,41 @@ over a grid, and its Pareto curve says what it leaves unmet at any cost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 
-from aiops.backtest.hpa import DOWN, Behavior, Hpa
+from aiops.backtest.hpa import DOWN, Behavior, Hpa, Rules
 from aiops.backtest.outcome import Point, ScalingOutcome, pareto
-from aiops.backtest.replay import Case, peaks_for, replay_floors, replay_hpa, replay_peaks
+from aiops.backtest.replay import Case, floors_of, peaks_at_levels, replay_floors, replay_hpa
 from aiops.forecasting.forecaster import WindowForecaster
-from aiops.scaling.capacity import replicas_for
 from aiops.scaling.policy import ScalingPolicy
-from aiops.series import FloatArray
-
-TARGETS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""Target utilizations of the HPA, alone or above a floor."""
-
-DOWN_WINDOWS = tuple(timedelta(minutes=count) for count in (5, 15, 30, 60))
-"""Scale-down stabilization windows of the tuned HPA."""
+from aiops.series import FloatArray, IntArray
+from aiops.series.duration import format_duration
 
 DEFAULT_HPA = "default HPA"
 TUNED_HPA = "tuned HPA"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """The settings that are tried, the same for every workload.
+
+    Attributes:
+        targets: Target utilizations of the HPA alone.
+        down_windows: Scale-down stabilization windows of the tuned HPA; the first is the default's.
+        floor_targets: Target utilizations of the HPA above a floor.
+        levels: Forecast levels of a floor; empty for the policy's own.
+    """
+
+    targets: tuple[float, ...] = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+    down_windows: tuple[timedelta, ...] = tuple(timedelta(minutes=count) for count in (5, 15, 30, 60))
+    floor_targets: tuple[float, ...] = (0.5, 0.7, 0.9, 1.0)
+    levels: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +49,21 @@ class Contender:
 
     Attributes:
         name: For tables.
-        policy: What decides; ``load.capacity_per_replica`` is replaced by each workload's own.
+        policy: What decides; its capacity is replaced by each workload's own.
         forecaster: What it reads.
     """
 
     name: str
     policy: ScalingPolicy
     forecaster: WindowForecaster
+
+    def policy_of(self, case: Case, level: float | None = None) -> ScalingPolicy:
+        """Return the policy for one workload, at another level if one is given."""
+        load = self.policy.load.model_copy(update={"capacity_per_replica": case.capacity_per_replica})
+        forecast = self.policy.forecast
+        if level is not None:
+            forecast = forecast.model_copy(update={"level": level})
+        return self.policy.model_copy(update={"load": load, "forecast": forecast})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,12 +75,14 @@ class Sweep:
         settings: What was set, in words, one a column.
         unmet: Share of demand left unmet, shape ``[n_settings]``.
         cost: Replica-hours over those of the oracle, shape ``[n_settings]``.
+        forecast_seconds: Time that the forecaster took; 0 without one.
     """
 
     scaler: str
     settings: tuple[str, ...]
     unmet: FloatArray
     cost: FloatArray
+    forecast_seconds: float = 0.0
 
     def curve(self) -> list[Point]:
         """Return the settings that no other beats on both axes, cheapest first."""
@@ -73,34 +96,58 @@ def mean(sweeps: Sequence[Sweep]) -> Sweep:
         sweeps[0],
         unmet=np.mean([sweep.unmet for sweep in sweeps], axis=0),
         cost=np.mean([sweep.cost for sweep in sweeps], axis=0),
+        forecast_seconds=float(np.mean([sweep.forecast_seconds for sweep in sweeps])),
     )
 
 
-def sweep_case(case: Case, contenders: Sequence[Contender]) -> list[Sweep]:
-    """Run the default HPA, the tuned HPA and every contender on one workload, each over its grid.
+def sweep_case(case: Case, contenders: Sequence[Contender], grid: Grid) -> list[Sweep]:
+    """Run the default HPA, the tuned HPA and every contender on one workload, each over the grid.
 
     Raises:
         DataError: If no demand is known in the scored time.
     """
-    default = [Hpa(target=target) for target in TARGETS]
-    tuned = [
-        Hpa(target=target, behavior=Behavior(down=replace(DOWN, stabilization=window)))
-        for window in DOWN_WINDOWS
-        for target in TARGETS
+    default = {f"target {target:g}": Hpa(target=target) for target in grid.targets}
+    tuned = {
+        f"target {target:g}, scale-down window {format_duration(window)}": Hpa(
+            target=target, behavior=Behavior(down=Rules(stabilization=window, policies=DOWN.policies))
+        )
+        for window in grid.down_windows
+        for target in grid.targets
+    }
+    plain = [
+        _sweep(name, hpas, partial(replay_hpa, case)) for name, hpas in ((DEFAULT_HPA, default), (TUNED_HPA, tuned))
     ]
-    sweeps = [
-        _sweep(DEFAULT_HPA, default, [replay_hpa(case, hpa) for hpa in default]),
-        _sweep(TUNED_HPA, tuned, [replay_hpa(case, hpa) for hpa in tuned]),
-    ]
-    for contender in contenders:
-        first = replay_contender(case, contender, default[0])
-        floors = first.track.floors
-        sweeps.append(_sweep(contender.name, default, [replay_floors(case, floors, hpa, "") for hpa in default]))
-    return sweeps
+    return [*plain, *(_sweep_contender(case, contender, grid) for contender in contenders)]
 
 
-def replay_contender(case: Case, contender: Contender, hpa: Hpa) -> ScalingOutcome:
-    """Replay one contender above one HPA, with its decisions."""
-    load = contender.policy.load.model_copy(update={"capacity_per_replica": case.capacity_per_replica})
-    policy = contender.policy.model_copy(update={"load": load})
-    return replay_peaks(case, policy, peaks_for(case, policy, contender.forecaster), hpa, scaler=contender.name)
+def _sweep_contender(case: Case, contender: Contender, grid: Grid) -> Sweep:
+    levels = np.array(grid.levels or (contender.policy.forecast.level,))
+    started = time.perf_counter()
+    peaks = peaks_at_levels(case, contender.policy.forecast.window, contender.forecaster, levels)
+    seconds = time.perf_counter() - started
+    parts = []
+    for index, level in enumerate(levels.tolist()):
+        floors = floors_of(case, contender.policy_of(case, level), peaks[:, index])
+        hpas = {f"level {level:g}, target {target:g}": Hpa(target=target) for target in grid.floor_targets}
+        parts.append(_sweep(contender.name, hpas, partial(_under, case, floors)))
+    return Sweep(
+        scaler=contender.name,
+        settings=tuple(setting for part in parts for setting in part.settings),
+        unmet=np.concatenate([part.unmet for part in parts]),
+        cost=np.concatenate([part.cost for part in parts]),
+        forecast_seconds=seconds,
+    )
+
+
+def _under(case: Case, floors: IntArray, hpa: Hpa) -> ScalingOutcome:
+    return replay_floors(case, floors, hpa, "")
+
+
+def _sweep(scaler: str, hpas: Mapping[str, Hpa], run: Callable[[Hpa], ScalingOutcome]) -> Sweep:
+    outcomes = [run(hpa) for hpa in hpas.values()]
+    return Sweep(
+        scaler=scaler,
+        settings=tuple(hpas),
+        unmet=np.array([outcome.unmet_ratio for outcome in outcomes]),
+        cost=np.array([outcome.cost_ratio for outcome in outcomes]),
+    )

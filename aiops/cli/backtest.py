@@ -1,0 +1,229 @@
+"""``aiops backtest``: what a scaler or a forecaster would have done on one's own history."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aiops.cli.options import (
+    EndOption,
+    FormatOption,
+    HistoryOption,
+    OutputOption,
+    QueryOption,
+    SourceOption,
+    StepOption,
+    duration,
+)
+from aiops.cli.output import Format, end_partially, messages, progress, write_table, write_text
+from aiops.errors import ConfigError
+
+if TYPE_CHECKING:
+    from aiops.backtest.comparison import Comparison
+    from aiops.backtest.report import Report
+    from aiops.backtest.study import Contender
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help=__doc__)
+
+_CORES = os.cpu_count() or 1
+_EXAMPLES = 3
+_EXAMPLE_TARGET = 0.7
+
+ReportOption = Annotated[Path, typer.Option("--report", help="Where the HTML report goes; its JSON goes beside it.")]
+WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes that share the work.")]
+
+
+@app.command()
+def scaling(
+    source: SourceOption,
+    query: QueryOption = None,
+    policy: Annotated[
+        list[Path] | None,
+        typer.Option("--policy", help="A policy in YAML (the spec of a PredictiveScaler); may be given again."),
+    ] = None,
+    forecaster: Annotated[
+        list[str] | None,
+        typer.Option("--forecaster", help="Without --policy: a forecaster to try; may be given again."),
+    ] = None,
+    capacity: Annotated[
+        float | None,
+        typer.Option("--capacity-per-replica", help="Demand that one replica serves, where index.csv does not say."),
+    ] = None,
+    startup: Annotated[
+        timedelta, typer.Option("--startup-delay", parser=duration, metavar="DURATION", help="Creation to ready.")
+    ] = timedelta(seconds=120),
+    scored: Annotated[
+        timedelta,
+        typer.Option(
+            "--scored",
+            parser=duration,
+            metavar="DURATION",
+            help="Length of the scored end, where index.csv does not say; at most half of the history.",
+        ),
+    ] = timedelta(days=14),
+    cost: Annotated[
+        float, typer.Option("--cost", min=1.0, help="Compare at so many times the oracle's replica-hours.")
+    ] = 1.5,
+    history: HistoryOption = timedelta(days=28),
+    step: StepOption = timedelta(minutes=1),
+    end: EndOption = None,
+    workers: WorkersOption = _CORES,
+    report: ReportOption = Path("backtest-scaling.html"),
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """Example: `aiops backtest scaling --source traces/ --forecaster holt-winters --report verdict.html`
+
+    Replay demand through the scaling loop of the operator, beside the HPA (default and tuned) and the optimum that
+    knows the future. Demand is the rate that replicas serve, one series a workload. Prints what each scaler would have
+    left unmet at equal cost, and writes a report with a verdict.
+    """
+    from aiops import telemetry, wiring
+    from aiops.adapters.clock import SystemClock
+    from aiops.adapters.local_mapper import LocalMapper
+    from aiops.backtest.comparison import compare
+    from aiops.backtest.scaling_report import scaling_report
+    from aiops.backtest.study import Grid
+    from aiops.usecases.backtest import Replay, cases_from, replay_example, sweep_all
+
+    telemetry.configure()
+    contenders = _contenders(policy or [], forecaster or [])
+    request = wiring.Request(source=source, query=query, history=history, step=step, end=end)
+    reading = wiring.read(request, wiring.settings(), SystemClock())
+    replay = Replay(capacity_per_replica=capacity, startup_delay=startup, scored=scored)
+    cases, unfit = cases_from(reading.telemetry.series, reading.metadata, replay)
+    with progress("replaying") as advance:
+        sweeps, failed = sweep_all(cases, contenders, Grid(), LocalMapper(workers), advance)
+    skipped = (*reading.telemetry.skipped, *unfit, *failed)
+    compared = compare(sweeps, cost)
+    best = next((each for each in contenders if each.name == compared.ours), contenders[0])
+    worst = sorted(
+        (case for case in cases if case.name in sweeps), key=lambda case: -_left(compared, best.name, case.name)
+    )
+    made = scaling_report(
+        sweeps,
+        command=_command(),
+        made_at=datetime.now(UTC),
+        examples=[replay_example(case, best, _EXAMPLE_TARGET) for case in worst[:_EXAMPLES]],
+        cost=cost,
+        skipped=skipped,
+    )
+    rows: list[dict[str, object]] = [
+        {"workload": name, **{scaler: 100 * each[index] for scaler, each in compared.apiece.items()}}
+        for index, name in enumerate(compared.workloads)
+    ]
+    rows.append({"workload": "(mean)", **{scaler: 100 * unmet for scaler, unmet in compared.unmet.items()}})
+    write_table(rows, form, output, title=f"demand left unmet at {cost:g} times the oracle's replica-hours, %")
+    _finish(made, report)
+    end_partially(skipped, reading.telemetry.warnings)
+
+
+@app.command()
+def forecast(
+    source: SourceOption,
+    query: QueryOption = None,
+    forecaster: Annotated[
+        list[str] | None, typer.Option("--forecaster", help="A forecaster to try; may be given again.")
+    ] = None,
+    horizon: Annotated[
+        timedelta, typer.Option("--horizon", parser=duration, metavar="DURATION", help="How far to forecast.")
+    ] = timedelta(days=1),
+    origins: Annotated[int, typer.Option("--origins", min=1, help="How often, counted back from the end.")] = 4,
+    history: HistoryOption = timedelta(days=28),
+    step: StepOption = timedelta(minutes=5),
+    end: EndOption = None,
+    workers: WorkersOption = _CORES,
+    report: ReportOption = Path("backtest-forecast.html"),
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """Example: `aiops backtest forecast --source metrics/ --forecaster selection --forecaster holt-winters`
+
+    Forecast the end of each series from several earlier origins, by each forecaster, and compare with seasonal naive on
+    the same windows: error, quantile loss, coverage, seconds a series. Writes a report with a verdict.
+    """
+    import numpy as np
+
+    from aiops import telemetry, wiring
+    from aiops.adapters.clock import SystemClock
+    from aiops.adapters.local_mapper import LocalMapper
+    from aiops.backtest.forecast_report import forecast_report
+    from aiops.forecasting.catalog import path_forecaster
+    from aiops.usecases.backtest import evaluate_all
+
+    telemetry.configure()
+    names = dict.fromkeys(["seasonal-naive", *(forecaster or ["selection", "holt-winters", "weekly-naive"])])
+    forecasters = {name: path_forecaster(name) for name in names}
+    request = wiring.Request(source=source, query=query, history=history, step=step, end=end)
+    reading = wiring.read(request, wiring.settings(), SystemClock())
+    with progress("forecasting") as advance:
+        compared = evaluate_all(
+            reading.telemetry.series,
+            forecasters,
+            horizon,
+            origins,
+            history,
+            np.arange(1, 10) / 10,
+            LocalMapper(workers),
+            advance,
+        )
+    skipped = reading.telemetry.skipped
+    made = forecast_report(compared, command=_command(), made_at=datetime.now(UTC), horizon=horizon, skipped=skipped)
+    write_table(compared.rows(), form, output, title=f"forecasts of {len(reading.telemetry.series)} series")
+    _finish(made, report)
+    left_out = [(f"{each.series_id} by {each.model}", each.reason) for each in compared.skipped]
+    end_partially((*skipped, *left_out), reading.telemetry.warnings)
+
+
+def _contenders(policies: list[Path], forecasters: list[str]) -> list[Contender]:
+    from aiops.backtest.study import Contender
+    from aiops.forecasting.catalog import window_forecaster
+    from aiops.scaling.policy import ScalingPolicy
+    from aiops.scaling.policy_file import load_policy
+
+    if policies and forecasters:
+        raise ConfigError("give --policy or --forecaster, not both: a policy names its own forecaster")
+    if policies:
+        found = {path.stem: load_policy(_text(path), str(path)) for path in policies}
+        if len(found) < len(policies):
+            raise ConfigError("two policies share a file name, and tables could not tell them apart: rename one")
+    else:
+        spec = {"bounds": {"minReplicas": 1, "maxReplicas": 1_000_000}, "load": {"capacityPerReplica": 1}}
+        names = forecasters or ["holt-winters", "last-week"]
+        found = {name: ScalingPolicy.model_validate({**spec, "forecast": {"model": name}}) for name in names}
+    return [
+        Contender(name=name, policy=each, forecaster=window_forecaster(each.forecast.model))
+        for name, each in found.items()
+    ]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the policy {path}: {error}") from error
+
+
+def _left(compared: Comparison, scaler: str, workload: str) -> float:
+    unmet = compared.apiece[scaler][compared.workloads.index(workload)]
+    return 0.0 if math.isnan(unmet) else unmet  # NaN: no setting is as cheap as that
+
+
+def _command() -> str:
+    return shlex.join(["aiops", *sys.argv[1:]])
+
+
+def _finish(made: Report, path: Path) -> None:
+    from aiops.backtest.report import to_html, to_json
+
+    write_text(path, to_html(made))
+    write_text(path.with_suffix(".json"), to_json(made))
+    messages.print(f"[bold]{made.verdict}[/]")
+    messages.print(f"report: {path}")

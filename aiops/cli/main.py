@@ -1,0 +1,64 @@
+"""The command line: parses, calls one use case, prints; and maps each class of error to its exit code, once."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import typer
+from rich.markup import escape
+
+from aiops import __version__
+from aiops.cli import backtest, demo, inspect
+from aiops.cli.output import messages
+from aiops.errors import AiopsError, ConfigError, DataError, ModelError, UpstreamError
+
+EXIT_CODES: tuple[tuple[type[AiopsError], int], ...] = (
+    (ConfigError, 2),
+    (DataError, 3),
+    (ModelError, 3),
+    (UpstreamError, 4),
+)
+UNEXPECTED = 1
+INTERRUPTED = 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="""
+Example: `aiops backtest scaling --source traces/ --report verdict.html`
+
+Forecast load, score telemetry and scale workloads ahead of demand.
+
+Exit codes: 0 all done; 1 a fault of ours; 2 an option, a setting or a policy is wrong; 3 the telemetry cannot be used;
+4 Prometheus did not answer or refused; 5 done, but some series were left out (they are named).
+""",
+)
+app.add_typer(backtest.app, name="backtest")
+app.command("inspect")(inspect.inspect)
+app.command("demo")(demo.demo)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True)) -> None:
+    """Do what the whole program has in common."""
+    if version:
+        print(f"aiops {__version__}")  # noqa: T201 - the answer to --version
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; the console script."""
+    try:
+        app()
+    except AiopsError as error:
+        messages.print(f"[bold red]error:[/] {escape(str(error))}")
+        sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
+    except KeyboardInterrupt:
+        messages.print("stopped")
+        sys.exit(INTERRUPTED)
+    except Exception:  # noqa: BLE001 - the last resort: a fault of ours, said as one
+        messages.print("[bold red]a fault in aiops; please report what follows[/]")
+        traceback.print_exc()
+        sys.exit(UNEXPECTED)

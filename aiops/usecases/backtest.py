@@ -1,0 +1,179 @@
+"""Backtests: what was read becomes cases, the work is shared out, and what cannot be used is named and left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+
+from aiops.backtest.forecasts import ForecastComparison, evaluate
+from aiops.backtest.hpa import Hpa
+from aiops.backtest.outcome import ScalingOutcome
+from aiops.backtest.replay import Case, peaks_for, replay_peaks
+from aiops.backtest.splits import RollingOrigins
+from aiops.backtest.study import Contender, Grid, Sweep, sweep_case
+from aiops.errors import AiopsError, ConfigError, DataError
+from aiops.forecasting.forecaster import PathForecaster
+from aiops.ports import Mapper
+from aiops.series import FloatArray, Frame, Series, SeriesKey, from_epoch
+
+CAPACITY = "capacity_per_replica"
+"""Column of a folder's index: the demand that one replica serves."""
+
+Skipped = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """How workloads are replayed where their index says nothing.
+
+    Attributes:
+        capacity_per_replica: Demand that one replica serves; None if only the index can say.
+        startup_delay: From creation of a pod to ready.
+        scored: Length of the scored time at the end; at most half of what there is.
+    """
+
+    capacity_per_replica: float | None = None
+    startup_delay: timedelta = timedelta(seconds=120)
+    scored: timedelta = timedelta(days=14)
+
+
+def cases_from(
+    series: Sequence[Series], metadata: Mapping[SeriesKey, Mapping[str, str]], replay: Replay
+) -> tuple[list[Case], list[Skipped]]:
+    """Return one case a series, and (series id, reason) of those that make none.
+
+    An index may say ``capacity_per_replica``, and ``eval_start`` and ``eval_end`` in seconds since 1970.
+
+    Raises:
+        ConfigError: If no series has a capacity.
+        DataError: If no series makes a case.
+    """
+    cases: list[Case] = []
+    skipped: list[Skipped] = []
+    for each in series:
+        try:
+            case = _case(each, metadata.get(each.key, {}), replay)
+            case.workload.needed  # noqa: B018 - a demand that cannot be simulated says so now, not in the middle
+        except AiopsError as error:
+            skipped.append((each.key.series_id, str(error)))
+        else:
+            cases.append(case)
+    if not cases and series:
+        kind = ConfigError if all(CAPACITY in reason for _, reason in skipped) else DataError
+        raise kind(f"no series can be replayed; the first: {skipped[0][0]}: {skipped[0][1]}")
+    return cases, skipped
+
+
+def sweep_all(
+    cases: Sequence[Case],
+    contenders: Sequence[Contender],
+    grid: Grid,
+    mapper: Mapper,
+    progress: Callable[[int, int], None],
+) -> tuple[dict[str, list[Sweep]], list[Skipped]]:
+    """Run every scaler over its grid on every workload; one that fails is left out with its reason.
+
+    Raises:
+        DataError: If none is left.
+    """
+    results: dict[int, list[Sweep]] = {}
+    skipped: list[Skipped] = []
+    for done, (index, result) in enumerate(mapper.map(partial(_sweep, contenders, grid), cases), start=1):
+        if isinstance(result, AiopsError):
+            skipped.append((cases[index].name, str(result)))
+        elif isinstance(result, Exception):
+            raise result
+        else:
+            results[index] = result
+        progress(done, len(cases))
+    if not results:
+        raise DataError(f"no workload could be replayed; the first: {skipped[0][0]}: {skipped[0][1]}")
+    return {cases[index].name: results[index] for index in sorted(results)}, skipped
+
+
+def replay_example(case: Case, contender: Contender, target: float) -> ScalingOutcome:
+    """Replay one contender at its own level above one HPA, decision by decision."""
+    policy = contender.policy_of(case)
+    return replay_peaks(
+        case, policy, peaks_for(case, policy, contender.forecaster), Hpa(target=target), scaler=contender.name
+    )
+
+
+def evaluate_all(
+    series: Sequence[Series],
+    forecasters: Mapping[str, PathForecaster],
+    horizon: timedelta,
+    origins: int,
+    history: timedelta,
+    levels: FloatArray,
+    mapper: Mapper,
+    progress: Callable[[int, int], None],
+) -> ForecastComparison:
+    """Compare forecasters on every series, those of one grid and span in one batch.
+
+    Raises:
+        ConfigError: If the horizon is shorter than a step, or the baseline is missing.
+    """
+    by_step: dict[timedelta, list[Series]] = {}
+    for each in series:
+        by_step.setdefault(each.step, []).append(each)
+    found: list[ForecastComparison] = []
+    for step, same in by_step.items():
+        if horizon < step:
+            raise ConfigError(f"a horizon of {horizon} is shorter than the step of {same[0].key}, {step}: give more")
+        split = RollingOrigins(horizon=horizon // step, count=origins, longest_history=max(history // step, 1))
+        found.append(evaluate(frames_of(same), forecasters, split, levels, map_work=mapper.map, progress=progress))
+    return replace(
+        found[0],
+        accuracies=tuple(line for each in found for line in each.accuracies),
+        skipped=tuple(line for each in found for line in each.skipped),
+    )
+
+
+def frames_of(series: Sequence[Series]) -> list[Frame]:
+    """Put series that share a grid and a span into one frame, so that batched forecasters see them together."""
+    groups: dict[tuple[object, ...], list[Series]] = {}
+    for each in series:
+        groups.setdefault((each.step, each.start, len(each)), []).append(each)
+    return [Frame.of(group) for group in groups.values()]
+
+
+def _sweep(contenders: Sequence[Contender], grid: Grid, case: Case) -> list[Sweep]:
+    return sweep_case(case, contenders, grid)
+
+
+def _case(series: Series, said: Mapping[str, str], replay: Replay) -> Case:
+    capacity = _number(said, CAPACITY)
+    capacity = replay.capacity_per_replica if capacity is None else capacity
+    if capacity is None:
+        raise ConfigError(
+            f"what one replica serves is not known: give --capacity-per-replica, or a column {CAPACITY} in index.csv"
+        )
+    half = len(series) // 2 * series.step
+    said_start, said_end = _number(said, "eval_start"), _number(said, "eval_end")
+    end = series.end if said_end is None else from_epoch(said_end)
+    start = end - min(replay.scored, half) if said_start is None else from_epoch(said_start)
+    return Case(
+        name=series.key.series_id,
+        history=series,
+        capacity_per_replica=capacity,
+        start=series.start + (start - series.start) // series.step * series.step,
+        end=series.start + (min(end, series.end) - series.start) // series.step * series.step,
+        startup_delay=replay.startup_delay,
+    )
+
+
+def _number(said: Mapping[str, str], column: str) -> float | None:
+    text = said.get(column, "").strip()
+    if not text:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise DataError(f"column {column} of index.csv says {text!r}: write a number, or leave it empty")
+    return number

@@ -1,0 +1,101 @@
+"""The composition root: from what the user named to ready adapters. Optional adapters are imported inside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from aiops.errors import ConfigError, DataError
+from aiops.ports import Clock, MetricSource, Telemetry
+from aiops.series import SeriesKey
+from aiops.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Which telemetry to read.
+
+    Attributes:
+        source: A folder, or the URL of a Prometheus.
+        query: PromQL, or a series id or pattern of a folder; None means all of a folder.
+        history: How far back to read from a Prometheus; a folder is read whole.
+        step: Grid of what is read from a Prometheus.
+        end: Up to where to read a Prometheus; now if None.
+    """
+
+    source: str
+    query: str | None = None
+    history: timedelta = timedelta(days=28)
+    step: timedelta = timedelta(minutes=1)
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Telemetry and what the source says of each series beside its values.
+
+    Attributes:
+        telemetry: The series with their verdicts; ``skipped`` names those that could not be used.
+        metadata: For some keys, more columns of the folder's index as text.
+    """
+
+    telemetry: Telemetry
+    metadata: Mapping[SeriesKey, Mapping[str, str]]
+
+
+def settings() -> Settings:
+    """Read the settings from the environment, once a command.
+
+    Raises:
+        ConfigError: If a variable is unknown or its value is wrong.
+    """
+    return Settings.from_environment()
+
+
+def prometheus(url: str | None, configured: Settings) -> MetricSource:
+    """Return the Prometheus at ``url``, or the configured one."""
+    from aiops.adapters.prometheus import PrometheusSource
+
+    chosen = configured.prometheus
+    return PrometheusSource(chosen if url is None else chosen.at(url))
+
+
+def read(request: Request, configured: Settings, clock: Clock) -> Reading:
+    """Read what was asked for, from a folder or from a Prometheus.
+
+    Raises:
+        ConfigError: If the source is neither, or a Prometheus is asked without a query.
+        DataError: If nothing matches or nothing can be used.
+        UpstreamError: If the Prometheus did not answer, or refused.
+    """
+    if request.source.startswith(("http://", "https://")):
+        return _read_prometheus(request, configured, clock)
+    if "://" in request.source:
+        raise ConfigError(f"--source {request.source}: give a folder, or a URL that starts with http:// or https://")
+    return _read_folder(request)
+
+
+def _read_prometheus(request: Request, configured: Settings, clock: Clock) -> Reading:
+    if request.query is None:
+        raise ConfigError("a Prometheus needs --query, for example 'sum by (service) (rate(http_requests_total[1m]))'")
+    end = request.end or clock.now()
+    end -= timedelta(seconds=end.timestamp() % request.step.total_seconds())
+    source = prometheus(request.source, configured)
+    telemetry = asyncio.run(source.range(request.query, end - request.history, end, request.step))
+    return Reading(telemetry=telemetry, metadata={})
+
+
+def _read_folder(request: Request) -> Reading:
+    from aiops.adapters.folder import FolderSource
+
+    folder = FolderSource(Path(request.source))
+    pattern = request.query or "*"
+    chosen = tuple(entry for entry in folder.entries() if fnmatchcase(entry.key.series_id, pattern))
+    if not chosen:
+        raise DataError(f"nothing in {request.source} is called {pattern!r}: `aiops inspect` lists what is there")
+    found = folder.read(chosen)
+    return Reading(telemetry=found, metadata={entry.key: entry.metadata for entry in chosen})
