@@ -74,7 +74,11 @@ def find_seasons(values: FloatArray, step: timedelta, most: int = 2) -> tuple[Se
             rest = _without(rest, period)
     while len(found) < most:
         suggested = _spectral_peak(rest)
-        if suggested is None or not (strength := _strength(rest, suggested, Z_SPECTRUM)):
+        # A period of 12.5 steps is 13 here; what the rounding leaves looks like 13 again.
+        if suggested is None or any(abs(suggested / season.period - 1) < 0.1 for season in found):
+            break
+        strength = _strength(rest, suggested, Z_SPECTRUM)
+        if not strength:
             break
         found.append(Season(period=suggested, strength=strength))
         rest = _without(rest, suggested)
@@ -106,8 +110,10 @@ def _strength(rest: FloatArray, period: int, z: float) -> float:
     quarter = max(period // 4, 1)
     # Bartlett's error with the memory of the noise only: the season's own correlation is what we look for.
     error = np.sqrt((1.0 + 2.0 * np.sum(correlation[1 : quarter + 1] ** 2)) / pairs[period])
-    rise = float(correlation[period] - correlation[quarter : period - quarter + 1].mean())
-    enough = correlation[period] > 0 and rise > max(LEAST_RISE, z * float(error))
+    valley = correlation[quarter : period - quarter + 1]
+    rise = float(correlation[period] - valley.mean())
+    # Where a shorter lag repeats as well, the season is that one, and this only a multiple of it.
+    enough = correlation[period] > max(0.0, float(valley.max() + error)) and rise > max(LEAST_RISE, z * float(error))
     return min(rise, 1.0) if enough else 0.0
 
 
