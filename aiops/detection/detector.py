@@ -54,9 +54,7 @@ class Points:
         return cls(rows=rows, at=at, values=values, expected=unknown, lower=unknown, upper=unknown)
 
     def where(self, keep: BoolArray) -> Points:
-        """Return the points for which ``keep`` is true; all of them cost nothing."""
-        if keep.all():
-            return self
+        """Return the points for which ``keep`` is true."""
         return Points(
             rows=self.rows[keep],
             at=self.at[keep],
@@ -105,6 +103,13 @@ class Detector(Protocol[State]):
 
     def learn(self, state: State, points: Points) -> None:
         """Take in one observation for each row. A gap teaches nothing."""
+        ...
+
+    def skip(self, state: State, points: Points) -> None:
+        """Let points of an open incident pass: they teach nothing of what is normal, but they were the last ones.
+
+        A detector that looks at the point before (for the size of a change) has to know it.
+        """
         ...
 
     def interval(self, state: State, points: Points, raw: FloatArray) -> FloatArray:

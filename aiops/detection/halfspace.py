@@ -111,6 +111,12 @@ class HalfSpaceDetector:
             if not math.isnan(value):
                 self._learn_one(state[row], value)
 
+    def skip(self, state: list[Tree], points: Points) -> None:
+        """Remember each point as the one before the next."""
+        for row, value in zip(points.rows, points.values.tolist(), strict=True):
+            if not math.isnan(value):
+                state[row].previous = value
+
     def interval(self, state: list[Tree], points: Points, raw: FloatArray) -> FloatArray:
         """Return NaN: trees have no idea of what is normal, only of what is rare."""
         del state, raw

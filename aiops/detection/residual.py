@@ -101,6 +101,9 @@ class ResidualDetector:
             self.floor_ratio,
         )
 
+    def skip(self, state: Cells, points: Points) -> None:
+        """Do nothing: level and scales are about what is normal."""
+
     def interval(self, state: Cells, points: Points, raw: FloatArray) -> FloatArray:
         """Return what is expected, and the values on both sides of it whose raw score is ``raw``."""
         centre, below, above = self._normal(state, points)

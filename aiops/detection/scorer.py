@@ -134,10 +134,14 @@ class Scorer:
         self, state: ScorerState, points: Points, active: Sequence[int], raw: list[FloatArray], joint: FloatArray
     ) -> None:
         teaches = self.gate.learn(state.gate, points.rows, joint)
-        lesson = points.where(teaches)
+        everything = bool(teaches.all())
+        lesson = points if everything else points.where(teaches)
         for which, own in zip(active, raw, strict=True):
-            self.detectors[which].learn(state.detectors[which], lesson)
-            self.calibration.learn(state.calibrations[which], lesson.rows, own if lesson is points else own[teaches])
+            detector, own_state = self.detectors[which], state.detectors[which]
+            detector.learn(own_state, lesson)
+            self.calibration.learn(state.calibrations[which], lesson.rows, own if everything else own[teaches])
+            if not everything:
+                detector.skip(own_state, points.where(~teaches))
 
     def _interval(self, state: ScorerState, points: Points) -> FloatArray:
         """Return expected, lower, upper ``[3, m]`` of the first detector that has an idea of each point."""

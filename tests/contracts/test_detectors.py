@@ -114,6 +114,21 @@ def test_a_gap_teaches_nothing(name):
 
 
 @every_detector
+def test_what_is_skipped_neither_teaches_nor_makes_the_next_point_odd(name):
+    found, state, _ = replayed(name, NORMAL[None])
+    _, untouched, raw = replayed(name, NORMAL[None])
+    far = points(np.array([1e6]))
+    odd = found.score(state, far)[0]
+    for _ in range(300):
+        found.skip(state, far)
+        found.skip(state, points(np.array([np.nan])))
+    found.skip(state, points(NORMAL[-1:]))
+    assert found.score(state, far)[0] == odd
+    usual = points(NORMAL[:1])
+    assert found.score(state, usual)[0] == found.score(untouched, usual)[0] <= np.nanmax(raw)
+
+
+@every_detector
 def test_one_series_is_a_batch_of_one(name):
     values = np.stack([TRAPS["ordinary"], TRAPS["1e17"], TRAPS["zero-inflated"], TRAPS["mostly gaps"]])
     _, _, together = replayed(name, values)

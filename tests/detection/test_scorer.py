@@ -159,6 +159,14 @@ def test_an_incident_does_not_teach():
     assert (scores[3_070:4_000] > 0.999).mean() < 0.01, "normal points after an incident are normal"
 
 
+@pytest.mark.parametrize("detector", [ResidualDetector(), HalfSpaceDetector()], ids=lambda each: each.name)
+def test_an_incident_ends_with_its_last_point(detector):
+    values = noisy(3_000)
+    values[2_000:2_060] += 20
+    scores = run(Scorer([detector]), values)
+    assert np.median(scores[2_061:2_100]) < 0.9
+
+
 def test_what_stays_becomes_the_new_normal():
     values = noisy(6_000)
     values[3_000:] += 20
