@@ -62,7 +62,7 @@ class Scale:
 
 def linear_ticks(low: float, high: float, about: int) -> list[Tick]:
     """Return round ticks that enclose ``low`` and ``high``; first and last make good ends for the axis."""
-    if not high > low:
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # one value, or what rounding made of one
         low, high = low - abs(low) * 0.5, high + (abs(high) * 0.5 or 1.0)
     raw = (high - low) / max(about, 1)
     power = 10.0 ** math.floor(math.log10(raw))

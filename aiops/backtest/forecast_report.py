@@ -124,7 +124,7 @@ def _figures(comparison: ForecastComparison, summaries: Sequence[Summary]) -> tu
             unit="%",
             note=f"promised {number(100 * _promised(comparison), digits=2)} %",
         ),
-        KeyFigure(name="Time a series", value=best.seconds, unit="s", note="one forecast with its calibration"),
+        KeyFigure(name="Time a series", value=1000 * best.seconds, unit="ms", note="one forecast with its calibration"),
     )
 
 
