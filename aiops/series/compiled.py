@@ -15,4 +15,4 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Return ``function`` compiled by Numba; the machine code is kept on disk beside its file for the next process."""
     from numba import njit
 
-    return cast("Callable[P, R]", njit(cache=True)(function))
+    return cast("Callable[P, R]", njit(cache=True, nogil=True)(function))

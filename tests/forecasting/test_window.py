@@ -3,9 +3,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from aiops.adapters.folder import FolderSource
+from aiops.forecasting.accuracy import pinball_loss
 from aiops.forecasting.catalog import window_forecaster
 from aiops.forecasting.window import CalibratedPeaks, ErrorUnit, LastWeek, latest, maximum_ahead
-from aiops.series import Series, SeriesKey
+from aiops.series import Series, SeriesKey, epoch_seconds
 
 nan = np.nan
 LEVELS = np.array([0.5, 0.9, 0.99])
@@ -87,3 +89,23 @@ def test_a_gap_in_the_latest_data_is_bridged():
     for name in ("last-week", "holt-winters"):
         found = window_forecaster(name).window_maximum(series(values), np.array([len(values) - 1]), 4, LEVELS)
         assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("trace", ["ms_mongo_01", "cc_cluster19"])
+def test_holt_winters_beats_last_week_on_real_traces_and_covers(trace, data_dir):
+    source = FolderSource(data_dir / "workload")
+    (entry,) = (each for each in source.entries() if each.name == trace)
+    (real,) = source.read([entry]).series
+    first, last = (
+        round(float(entry.metadata[name]) - epoch_seconds(real.start)) // 60 for name in ("eval_start", "eval_end")
+    )
+    cutoffs = np.arange(first, min(last, len(real) - 4))
+    levels = np.array([0.9, 0.95, 0.99])
+    truth = maximum_ahead(real.values, 4)[cutoffs]
+    loss, covered = {}, {}
+    for name in ("last-week", "holt-winters"):
+        made = window_forecaster(name).window_maximum(real, cutoffs, 4, levels)
+        loss[name] = pinball_loss(truth, made.T, levels)
+        covered[name] = (truth[:, None] <= made).mean(axis=0)
+    assert (loss["holt-winters"] < 0.6 * loss["last-week"]).all()
+    np.testing.assert_allclose(covered["holt-winters"], levels, atol=0.03)
