@@ -100,6 +100,7 @@ def decide(
         elif desired < hold_at:
             desired = min(hold_at, current)
             limits.append(Reason.SCALE_DOWN_STABILIZED)
+    asked = desired
     if desired > current:
         step = policy.behavior.scale_up.limit(current)
         if step is not None and desired > current + step:
@@ -110,12 +111,13 @@ def decide(
         if step is not None and desired < current - step:
             desired = current - step
             limits.append(Reason.SCALE_DOWN_LIMIT)
-    bounds = policy.bounds
-    if desired < bounds.min_replicas:
-        desired = bounds.min_replicas
+    low, high = policy.bounds.min_replicas, policy.bounds.max_replicas
+    # Where a step would end exactly on a bound, the bound is the reason: the next step changes nothing.
+    if desired < low or (desired == low and asked < low):
+        desired = low
         limits.append(Reason.TOO_FEW_REPLICAS)
-    elif desired > bounds.max_replicas:
-        desired = bounds.max_replicas
+    elif desired > high or (desired == high and asked > high):
+        desired = high
         limits.append(Reason.TOO_MANY_REPLICAS)
     return ScalingDecision(
         current=current,

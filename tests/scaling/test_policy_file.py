@@ -1,0 +1,106 @@
+"""What is wrong with a policy is said with its line, its key and what to write instead."""
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from aiops.errors import ConfigError
+from aiops.scaling.policy import Mode, ScalingPolicy
+from aiops.scaling.policy_file import load_policy, policy_from
+
+SMALLEST = """\
+bounds: {maxReplicas: 40}
+load: {capacityPerReplica: 50}
+"""
+
+
+def test_the_smallest_policy_and_its_defaults() -> None:
+    policy = load_policy(SMALLEST)
+
+    assert policy.mode is Mode.SHADOW
+    assert policy.to_spec() == {
+        "mode": "Shadow",
+        "bounds": {"minReplicas": 1, "maxReplicas": 40},
+        "load": {"capacityPerReplica": 50.0, "targetUtilization": 1.0},
+        "forecast": {"model": "holt-winters", "level": 0.95, "window": "4m"},
+        "behavior": {
+            "scaleUp": {"maxStepReplicas": 4, "maxStepRatio": 1.0},
+            "scaleDown": {"maxStepReplicas": 1, "maxStepRatio": 0.25, "stabilizationWindow": "5m"},
+        },
+    }
+
+
+def test_what_is_written_is_what_is_read() -> None:
+    policy = load_policy(SMALLEST + "behavior: {scaleDown: {stabilizationWindow: 1h30m}}")
+
+    assert load_policy(yaml.safe_dump(policy.to_spec())) == policy
+
+
+def test_a_whole_resource_is_read_too() -> None:
+    spec = "".join(f"  {line}\n" for line in SMALLEST.splitlines())
+    resource = f"apiVersion: v1alpha1\nkind: PredictiveScaler\nmetadata: {{name: shop}}\nspec:\n{spec}"
+
+    assert load_policy(resource) == load_policy(SMALLEST)
+    with pytest.raises(ConfigError, match=r"p\.yaml:6: load\.capacityPerReplica is 0: "):
+        load_policy(resource.replace("50", "0"), "p.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "p.yaml: a policy is a mapping with bounds and load, got nothing"),
+        ("- 1", "p.yaml: a policy is a mapping with bounds and load, got list"),
+        ("bounds: [", "p.yaml:1: not YAML"),
+        ("kind: Deployment", "p.yaml: kind is 'Deployment', and only PredictiveScaler"),
+        ("load: {capacityPerReplica: 50}", "p.yaml: bounds is missing: write it"),
+        (SMALLEST + "laod: {}", "p.yaml:3: laod is not a key: did you mean load?"),
+        (SMALLEST + "zzz: {}", "p.yaml:3: zzz is not a key: known here: mode, bounds, load, forecast, behavior"),
+        (
+            SMALLEST + "behavior:\n  scaleDown:\n    stabilisationWindow: 5m",
+            "p.yaml:5: behavior.scaleDown.stabilisationWindow is not a key: did you mean stabilizationWindow?",
+        ),
+        (
+            "bounds: {minReplicas: 9, maxReplicas: 4}\nload: {capacityPerReplica: 5}",
+            "p.yaml:1: bounds: minReplicas 9 is above maxReplicas 4",
+        ),
+        ("bounds: {maxReplicas: many}\nload: {capacityPerReplica: 5}", "p.yaml:1: bounds.maxReplicas is 'many'"),
+        (
+            "bounds: {minReplicas: 0, maxReplicas: 4}\nload: {capacityPerReplica: 5}",
+            "p.yaml:1: bounds.minReplicas is 0: input should be greater than or equal to 1",
+        ),
+        ("bounds: {maxReplicas: 4}\nload: {capacityPerReplica: .nan}", "p.yaml:2: load.capacityPerReplica is nan"),
+        (SMALLEST + "forecast: {level: 95}", "p.yaml:3: forecast.level is 95: input should be less than 1"),
+        (SMALLEST + "forecast: {window: 4}", "p.yaml:3: forecast.window is 4: 4 has no unit: write it like 90s"),
+        (SMALLEST + "forecast: {window: 0s}", "p.yaml:3: forecast.window is '0s': a window has to be longer"),
+        (SMALLEST + "forecast: {window: 4 min}", "p.yaml:3: forecast.window is '4 min': '4 min' is not a length"),
+        (
+            SMALLEST + "mode: floor",
+            "p.yaml:3: mode is 'floor': write one of 'Shadow', 'Recommend', 'Floor' or 'Direct'",
+        ),
+    ],
+)
+def test_bad_policies(text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_policy(text, "p.yaml")
+
+    assert str(caught.value).startswith(said)
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        policy_from({"bounds": {"maxReplicas": 0}, "mode": "On"})
+
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_every_field_is_described() -> None:
+    def undescribed(model: type[BaseModel]) -> list[str]:
+        found = []
+        for name, field in model.model_fields.items():
+            if not field.description:
+                found.append(f"{model.__name__}.{name}")
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                found += undescribed(field.annotation)
+        return found
+
+    assert undescribed(ScalingPolicy) == []
