@@ -176,7 +176,21 @@ def forecast(
         )
     skipped = reading.telemetry.skipped
     made = forecast_report(compared, command=_command(), made_at=datetime.now(UTC), horizon=horizon, skipped=skipped)
-    write_table(compared.rows(), form, output, title=f"forecasts of {len(reading.telemetry.series)} series")
+    rows = [
+        {
+            "model": line.model,
+            "series": line.series,
+            "mase_ratio": line.relative_mase,
+            "p10": line.relative_mase_low,
+            "p90": line.relative_mase_high,
+            "crps_ratio": line.relative_crps,
+            "worse": line.worse_ratio,
+            "coverage": line.coverage,
+            "seconds": line.seconds,
+        }
+        for line in compared.summaries()
+    ]
+    write_table(rows, form, output, title=f"{len(reading.telemetry.series)} series, relative to {compared.baseline}")
     _finish(made, report)
     left_out = [(f"{each.series_id} by {each.model}", each.reason) for each in compared.skipped]
     end_partially((*skipped, *left_out), reading.telemetry.warnings)

@@ -98,6 +98,8 @@ class _Service:
         week: One factor a weekday, Monday first.
         noise: Standard deviation of the logarithm.
         roughness: Share of the noise that is new every minute.
+        pushes: (minute of the day, UTC; share that it adds) of what happens every day at the same time.
+        bursts: (how many an hour, share that the median one adds) of what nobody can foresee.
     """
 
     key: SeriesKey
@@ -108,6 +110,8 @@ class _Service:
     week: tuple[float, float, float, float, float, float, float]
     noise: float
     roughness: float
+    pushes: tuple[tuple[int, float], ...] = ()
+    bursts: tuple[float, float] = (0.0, 0.0)
 
 
 _OFFICE_WEEK = (1.02, 1.05, 1.05, 1.03, 0.96, 0.5, 0.45)
@@ -117,7 +121,8 @@ _RATE = "requests/second"
 _SERVICES = (
     _Service(
         key=CHECKOUT, unit=_RATE, level=780, quiet_share=0.16, bumps=((19.5, 3.2, 1.0), (12.2, 2.0, 0.55)),
-        week=_SHOP_WEEK, noise=0.075, roughness=0.35,
+        week=_SHOP_WEEK, noise=0.08, roughness=0.45, pushes=((9 * 60, 0.7), (12 * 60, 0.5), (19 * 60, 0.8)),
+        bursts=(0.12, 0.25),
     ),
     _Service(
         key=GATEWAY, unit=_RATE, level=4200, quiet_share=0.3, bumps=((9.8, 2.2, 0.9), (14.6, 2.6, 1.0)),
@@ -137,7 +142,7 @@ _SERVICES = (
     ),
     _Service(
         key=RECOMMENDATIONS, unit=_RATE, level=420, quiet_share=0.35, bumps=((18.0, 4.0, 1.0),),
-        week=_SHOP_WEEK, noise=0.12, roughness=0.4,
+        week=_SHOP_WEEK, noise=0.12, roughness=0.4, bursts=(0.1, 0.9),
     ),
     _Service(key=EXPORT, unit=_RATE, level=1, quiet_share=1.0, bumps=(), week=(1.0,) * 7, noise=0.18, roughness=0.6),
     _Service(
@@ -240,9 +245,9 @@ def _usual(service: _Service, minutes: IntArray, seed: np.random.SeedSequence) -
     if service.key == EXPORT:
         return shapes.batch_runs(minutes, own_seed) * noise
     usual = service.level * shapes.day(minutes, service.quiet_share, service.bumps) * shapes.week(minutes, service.week)
-    if service.key == RECOMMENDATIONS:
-        usual = usual * shapes.bursts(len(minutes), own_seed)
-    return usual * noise
+    push_seed, burst_seed = own_seed.spawn(2)
+    usual = usual * shapes.pushes(minutes, service.pushes, push_seed)
+    return usual * shapes.bursts(len(minutes), burst_seed, *service.bursts) * noise
 
 
 def _truth(

@@ -66,13 +66,35 @@ def rough_noise(n: int, roughness: float, seed: np.random.SeedSequence) -> Float
     return np.asarray(mixed[::-1], dtype=np.float64)
 
 
-def bursts(n: int, seed: np.random.SeedSequence, per_hour: float = 0.1) -> FloatArray:
-    """Return the factor of a bursty service, shape ``[n]``, at least 1: sudden, of random height, fading in minutes."""
+def bursts(n: int, seed: np.random.SeedSequence, per_hour: float, height: float) -> FloatArray:
+    """Return the factor of a bursty service, shape ``[n]``, at least 1: sudden, of random height, fading in minutes.
+
+    Args:
+        per_hour: How many there are.
+        height: How much the median one adds.
+    """
     fading = np.exp(-np.arange(60) / 9.0)
     drawn = n + len(fading)  # what began before the first step fades into it
-    pushes = np.random.default_rng(seed).random(drawn) < per_hour / 60
-    heights = np.random.default_rng(seed.spawn(1)[0]).lognormal(-0.1, 0.5, drawn)
-    return np.asarray(1 + np.convolve((pushes * heights)[::-1], fading)[len(fading) : drawn], dtype=np.float64)
+    begins = np.random.default_rng(seed).random(drawn) < per_hour / 60
+    heights = height * np.random.default_rng(seed.spawn(1)[0]).lognormal(0.0, 0.5, drawn)
+    return np.asarray(1 + np.convolve((begins * heights)[::-1], fading)[len(fading) : drawn], dtype=np.float64)
+
+
+def pushes(minutes: IntArray, times: tuple[tuple[int, float], ...], seed: np.random.SeedSequence) -> FloatArray:
+    """Return the factor of what a business does every day at the same time, shape ``[n]``, at least 1.
+
+    Each push is followed by many within three minutes, who then lose interest; how many differs from day to day.
+
+    Args:
+        times: (minute of the day, UTC; how much it adds on a usual day) of each push.
+    """
+    days = minutes // _DAY
+    factor = np.ones(len(minutes))
+    for (at, adds), stream in zip(times, seed.spawn(len(times)), strict=True):
+        varying = np.random.default_rng(stream).lognormal(-0.03, 0.25, int(days[-1] - days[0]) + 1)[days[-1] - days]
+        since = minutes % _DAY - at
+        factor += np.where(since >= 0, adds * varying * np.minimum((since + 1) / 3, 1) * np.exp(-since / 18.0), 0.0)
+    return np.asarray(factor, dtype=np.float64)
 
 
 def batch_runs(minutes: IntArray, seed: np.random.SeedSequence) -> FloatArray:

@@ -110,7 +110,7 @@ async def tell(cast: Cast, hours: int, prometheus: PrometheusSettings, console: 
         AlertRule(),
         history.keys,
         history.step,
-        units=history.units,
+        units=[cast.frame.units[cast.frame.keys.index(key)] for key in history.keys],
     )
     for band in bands:
         scoring.use(band)
