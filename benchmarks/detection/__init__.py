@@ -1,0 +1,1 @@
+"""How many real incidents each detector finds at a given number of false alerts."""
