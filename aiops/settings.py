@@ -1,7 +1,7 @@
 """How to reach the systems around us: read from the environment once, at start.
 
-``AIOPS_PROMETHEUS__URL`` sets ``prometheus.url``; lengths of time are written like ``30s``. What to *do* (policies, watched queries) is not here but in the files
-of service owners.
+``AIOPS_PROMETHEUS__URL`` sets ``prometheus.url``; lengths of time are written like ``30s``. What to *do* (policies,
+watched queries) is not here but in the files of service owners.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     AnyHttpUrl,
     BaseModel,
     BeforeValidator,
@@ -44,7 +45,13 @@ def _duration(given: object) -> object:
         raise ValueError(str(error)) from None
 
 
-_PositiveTime = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
+def _positive(length: timedelta) -> timedelta:
+    if length <= timedelta(0):
+        raise ValueError("must be longer than nothing")
+    return length
+
+
+_PositiveTime = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
 
 
 class PrometheusSettings(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
@@ -62,8 +69,6 @@ class PrometheusSettings(BaseModel, frozen=True, extra="forbid", hide_input_in_e
         timeout: For one request, from sending it to having read all of the answer.
         attempts: How often a request is sent before we give up on a server that does not answer.
         max_series: Most series that one query may return.
-        lookback: How long a sample may stand for the time after it. None means one step, so that a gap in the data
-            stays a gap; Prometheus' own is five minutes.
     """
 
     url: AnyHttpUrl = AnyHttpUrl("http://localhost:9090")
@@ -77,7 +82,6 @@ class PrometheusSettings(BaseModel, frozen=True, extra="forbid", hide_input_in_e
     timeout: _PositiveTime = timedelta(seconds=30)
     attempts: int = Field(default=3, ge=1, le=10)
     max_series: int = Field(default=10_000, ge=1)
-    lookback: _PositiveTime | None = None
 
     def at(self, url: str) -> Self:
         """Return the same settings for another address, credentials included.

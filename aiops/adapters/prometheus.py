@@ -3,8 +3,8 @@
 PromQL evaluated at t speaks of the time before t: ``rate(x[1m])`` covers (t - 1m, t]. Inside, a stamp is the start of
 its step, so what Prometheus says at t gets the stamp t - step. A plain selector is bounded to one step for the same
 reason (see ``QueryText.within``). Inside an expression such as ``sum(x)`` Prometheus 2.43 and newer follow us too;
-older ones repeat a sample for five minutes there, unless the query says ``last_over_time(x[1m])`` itself. Stale
-markers end a series in every version; Prometheus never sends them.
+older ones repeat a sample for five minutes there, or until a stale marker, unless the query says
+``sum(last_over_time(x[1m]))`` itself. Who samples less often than the step says ``last_over_time(x[5m])``.
 """
 
 from __future__ import annotations
@@ -73,16 +73,15 @@ class PrometheusSource:
         text = QueryText.read(query)
         if text.reads_raw_values:
             self._refuse_counters(text.metrics, query)
-        lookback = self._settings.lookback or step
-        asked = text.within(lookback)
-        width = self._count(query, asked, grid, lookback)
+        asked = text.within(step)
+        width = self._count(query, asked, grid)
         self._refuse_size(width, query, grid)
 
         warnings: dict[str, None] = {}
         rows: dict[SeriesKey, FloatArray] = {}
         for first, last in grid.parts(width):
             try:
-                answer = self._ask_range(asked, grid, first, last, lookback)
+                answer = self._ask_range(asked, grid, first, last)
             except UpstreamUnavailableError as error:
                 if last == grid.length:
                     raise
@@ -94,7 +93,7 @@ class PrometheusSource:
             warnings.update(dict.fromkeys(_remarks(answer)))
             for key, columns, values in _points(answer, query, grid):
                 if key not in rows:
-                    if text.reads_raw_values and key.name not in text.metrics:
+                    if text.reads_raw_values and key.name and key.name not in text.metrics:
                         self._refuse_counters([key.name], query)
                     rows[key] = np.full(grid.length, np.nan)
                 rows[key][columns] = values
@@ -115,7 +114,9 @@ class PrometheusSource:
             warnings=tuple(warnings),
         )
 
-    def _ask_range(self, asked: str, grid: _Grid, first: int, last: int, lookback: timedelta) -> dict[str, Any]:
+    def _ask_range(
+        self, asked: str, grid: _Grid, first: int, last: int, within: timedelta | None = None
+    ) -> dict[str, Any]:
         return self._http.ask(
             "/api/v1/query_range",
             {
@@ -124,16 +125,16 @@ class PrometheusSource:
                 "end": f"{grid.known(last - 1):.3f}",
                 "step": f"{grid.step_seconds:.3f}",
                 "timeout": f"{self._settings.timeout.total_seconds():.3f}",
-                "lookback_delta": f"{lookback.total_seconds():.3f}",  # known to Prometheus 2.43; ignored before
+                "lookback_delta": f"{(within or grid.step).total_seconds():.3f}",  # Prometheus 2.43; ignored before
             },
         )
 
-    def _count(self, query: str, asked: str, grid: _Grid, lookback: timedelta) -> int:
+    def _count(self, query: str, asked: str, grid: _Grid) -> int:
         """Return about how many series match: the most at a few instants spread over the range; at least 1."""
         probe = _Grid(grid.stamp(0), grid.end, grid.step * max(grid.length // _PROBES, 1))
         try:
             # On lines of its own, so that a comment at its end does no harm.
-            answer = self._ask_range(f"count(\n{asked}\n)", probe, 0, probe.length, lookback)
+            answer = self._ask_range(f"count(\n{asked}\n)", probe, 0, probe.length, grid.step)
         except UpstreamRejectedError:
             # Wrong in itself, or a number, which cannot be counted: ask for what the user wrote.
             self._http.ask("/api/v1/query", {"query": query})

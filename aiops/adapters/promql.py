@@ -95,16 +95,16 @@ class QueryText:
         """Whether a counter in this query would come out as it is: a number that only grows, and falls at restarts."""
         return not self.functions & _TAMES_COUNTERS
 
-    def within(self, lookback: timedelta) -> str:
-        """Return the query so that no sample stands for longer than ``lookback``, if it is a plain selector.
+    def within(self, length: timedelta) -> str:
+        """Return the query so that no sample stands for longer than ``length``, if it is a plain selector.
 
         A plain selector repeats the last sample for five minutes, so that an outage looks like a flat line.
-        ``last_over_time`` over (t - lookback, t] does not. One millisecond less than that, because Prometheus 2 counts
-        a sample at t - lookback in; Prometheus 3 does not.
+        ``last_over_time`` over (t - length, t] does not. One millisecond less than that, because Prometheus 2 counts
+        a sample at t - length in; Prometheus 3 does not.
         """
         if not self.is_selector:
             return self.text
-        milliseconds = max(lookback // timedelta(milliseconds=1) - 1, 1)
+        milliseconds = max(length // timedelta(milliseconds=1) - 1, 1)
         return f"last_over_time({self.text}\n[{milliseconds}ms])"  # a new line: the text may end with a comment
 
     def unit(self, metric: str | None = None) -> str:

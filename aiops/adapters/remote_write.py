@@ -69,7 +69,7 @@ class RemoteWriter:
 
     def _write_together(self, series: Sequence[Series], progress: Callable[[int], None] | None) -> int:
         known = [_known_milliseconds(each) for each in series]
-        slice_milliseconds = max(_SAMPLES_A_REQUEST // len(series), 1) * max(
+        slice_milliseconds = max(_SAMPLES_A_REQUEST // len(series), 1) * min(
             round(each.step.total_seconds() * 1000) for each in series
         )
         begin = min((int(times[0]) for times in known if len(times)), default=0)

@@ -78,7 +78,7 @@ def assess(
     found = {
         Defect.GAPPY: gap_ratio > limits.gap_ratio,
         Defect.DUPLICATES: duplicates > 0,
-        Defect.CONSTANT: len(seen) > 1 and np.ptp(series.values[seen]) == 0.0,
+        Defect.CONSTANT: len(seen) > 1 and series.values[seen].min() == series.values[seen].max(),
         Defect.TOO_SHORT: len(seen) < limits.min_points,
         Defect.STALE: now is not None
         and limits.stale_after is not None

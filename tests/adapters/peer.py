@@ -59,7 +59,8 @@ def peer(answer: Callable[[Asked], Reply], *, tls: ssl.SSLContext | None = None)
             here.asked.append(asked)
             self._send(answer(asked))
 
-        do_GET = do_POST
+        def do_GET(self) -> None:
+            self.do_POST()
 
         def _send(self, reply: Reply) -> None:
             ended.wait(reply.pause)
