@@ -17,11 +17,11 @@ MOST = 1e5
 
 _CELL = np.dtype(
     [
-        ("level", "f8"),  # the series' own level: what is expected where there is no forecast
         ("size", "f8"),  # mean absolute value
         ("width", "f8"),  # mean half-width of the forecast's band
         ("width_seen", "f8"),
-        # One entry against the forecast, one against the own level: their residuals are of different size.
+        # Each for the points with a forecast, and for all points as if there were none.
+        ("level", "f8", (2,)),  # by how much the forecast has been off lately; the series' own level
         ("scale", "f8", (2,)),  # mean absolute residual, single surprises clipped
         ("seen", "f8", (2,)),
         ("surprises", "f8", (2,)),  # clipped residuals in a row
@@ -36,8 +36,9 @@ _WIDEST = 4.0  # how much the band of one step may stretch or shrink the scale
 class ResidualDetector:
     """Distance from what was expected, over the usual distance of that series.
 
-    Expected is the forecast where there is one and its errors are known; elsewhere it is the series' own level, an
-    exponential mean. The usual distance is the mean absolute residual, learnt online with surprises clipped, so that
+    Expected is the forecast where there is one and its errors are known, moved by what it has been off lately: a day
+    that is busier than foreseen is no anomaly minute after minute. Elsewhere it is the series' own level. Both are
+    exponential means. The usual distance is the mean absolute residual, learnt online with surprises clipped, so that
     it needs no window, stays positive where the median absolute deviation is zero, and is not moved by one outlier.
     What persists is believed: the n-th clipped residual in a row teaches n times as fast. Where the forecast has a
     band, its width at this step over its mean width stretches the scale, so that a busy hour may err by more.
@@ -48,6 +49,8 @@ class ResidualDetector:
     Args:
         warm_up: Points of a series (and of its forecast) to learn before the detector has an opinion.
         level_memory: Points that the own level looks back on, as the mean age of an exponential mean.
+        offset_memory: Points that the correction of the forecast looks back on, likewise. A trouble that creeps in
+            more slowly is taken for the forecast's error.
         scale_memory: Points that the scale looks back on, likewise.
         floor_ratio: Share of the mean absolute value below which no residual is worth a word.
 
@@ -58,15 +61,22 @@ class ResidualDetector:
     name = "residual"
 
     def __init__(
-        self, *, warm_up: int = 60, level_memory: int = 30, scale_memory: int = 1440, floor_ratio: float = 1e-4
+        self,
+        *,
+        warm_up: int = 60,
+        level_memory: int = 30,
+        offset_memory: int = 240,
+        scale_memory: int = 1440,
+        floor_ratio: float = 1e-4,
     ) -> None:
-        if min(warm_up, level_memory, scale_memory, floor_ratio) <= 0:
+        if min(warm_up, level_memory, offset_memory, scale_memory, floor_ratio) <= 0:
             raise ConfigError(
-                "residual: warm_up, level_memory, scale_memory and floor_ratio must be positive, "
-                f"got {warm_up}, {level_memory}, {scale_memory}, {floor_ratio}"
+                "residual: warm_up, the three memories and floor_ratio must be positive, "
+                f"got {warm_up}, {level_memory}, {offset_memory}, {scale_memory}, {floor_ratio}"
             )
         self.warm_up = warm_up
         self.level_memory = level_memory
+        self.offset_memory = offset_memory
         self.scale_memory = scale_memory
         self.floor_ratio = floor_ratio
 
@@ -96,6 +106,7 @@ class ResidualDetector:
             points.expected,
             points.lower,
             points.upper,
+            1.0 / self.offset_memory,
             1.0 / self.level_memory,
             1.0 / self.scale_memory,
             self.floor_ratio,
@@ -133,12 +144,12 @@ def _judge(
         cell = state[rows[i]]
         below, above = 1.0, 1.0
         if math.isfinite(expected[i]) and cell["seen"][_FORECAST] >= warm_up:
-            centre, scale = expected[i], cell["scale"][_FORECAST]
+            centre, scale = expected[i] + cell["level"][_FORECAST], cell["scale"][_FORECAST]
             if cell["width"] > 0 and math.isfinite(lower[i]) and math.isfinite(upper[i]):
-                below = min(max((centre - lower[i]) / cell["width"], 1 / _WIDEST), _WIDEST)
-                above = min(max((upper[i] - centre) / cell["width"], 1 / _WIDEST), _WIDEST)
+                below = min(max((expected[i] - lower[i]) / cell["width"], 1 / _WIDEST), _WIDEST)
+                above = min(max((upper[i] - expected[i]) / cell["width"], 1 / _WIDEST), _WIDEST)
         elif cell["seen"][_OWN] >= warm_up:
-            centre, scale = cell["level"], cell["scale"][_OWN]
+            centre, scale = cell["level"][_OWN], cell["scale"][_OWN]
         else:
             found[:, i] = np.nan
             continue
@@ -155,7 +166,8 @@ def _learn(
     expected: FloatArray,
     lower: FloatArray,
     upper: FloatArray,
-    level_rate: float,
+    offset_rate: float,
+    own_rate: float,
     scale_rate: float,
     floor_ratio: float,
 ) -> None:
@@ -166,22 +178,23 @@ def _learn(
         cell = state[rows[i]]
         floor = max(floor_ratio * cell["size"], 1e-300)
         for source in range(2):
-            stretch = 1.0
+            stretch, baseline = 1.0, 0.0
+            seen, scale, level = cell["seen"][source], cell["scale"][source], cell["level"][source]
             if source == _OWN:
-                centre = cell["level"] if cell["seen"][_OWN] > 0 else value
+                level = level if seen > 0 else value
             else:
-                centre = expected[i]
-                if not math.isfinite(centre):
+                baseline = expected[i]
+                if not math.isfinite(baseline):
                     continue
                 half = 0.5 * (upper[i] - lower[i])
                 if math.isfinite(half) and half >= 0:
                     cell["width"] += max(scale_rate, 1 / (cell["width_seen"] + 1)) * (half - cell["width"])
                     cell["width_seen"] += 1
                     if cell["width"] > 0:
-                        side = upper[i] - centre if value > centre else centre - lower[i]
+                        side = upper[i] - baseline if value > baseline + level else baseline - lower[i]
                         stretch = min(max(side / cell["width"], 1 / _WIDEST), _WIDEST)
-            seen, scale = cell["seen"][source], cell["scale"][source]
-            residual = min(max(value - centre, -1e300), 1e300)  # the difference of two large numbers may be infinite
+            # The difference of two large numbers may be infinite.
+            residual = min(max(value - baseline - level, -1e300), 1e300)
             limit = _CLIP * max(scale, floor) * stretch
             if seen >= _UNCLIPPED_POINTS and abs(residual) > limit:
                 cell["surprises"][source] += 1
@@ -191,8 +204,7 @@ def _learn(
             haste = 1 + cell["surprises"][source]
             rate = min(max(scale_rate * haste, 1 / (seen + 1)), 1.0 if seen == 0 else 0.5)
             cell["scale"][source] += rate * (abs(residual) / stretch - scale)
+            level_rate = own_rate if source == _OWN else offset_rate
+            cell["level"][source] = level + min(max(level_rate * haste, 1 / (seen + 1)), 1.0) * residual
             cell["seen"][source] = seen + 1
-            if source == _OWN:
-                rate = min(max(level_rate * haste, 1 / (seen + 1)), 1.0)
-                cell["level"] = centre + rate * residual
         cell["size"] += max(scale_rate, 1 / cell["seen"][_OWN]) * (abs(value) - cell["size"])
