@@ -88,7 +88,7 @@ def log_ticks(low: float, high: float, about: int, *, edge: str = "") -> list[Ti
     stride = max(1, math.ceil((last - first) / (about + 1)))
     ticks = [Tick(value=value, text=number(value, digits=2)) for value in grid[first : last + stride : stride]]
     if edge:
-        ticks.insert(0, Tick(value=ticks[0].value / (ticks[-1].value / ticks[0].value) ** 0.12, text=edge))
+        ticks.insert(0, Tick(value=ticks[0].value / (ticks[-1].value / ticks[0].value) ** 0.18, text=edge))
     return ticks
 
 

@@ -105,19 +105,22 @@ def replica_chart(outcome: ScalingOutcome, begin: datetime, end: datetime) -> Ti
     if outcome.turns:
         floor = outcome.track.floors[part].astype(np.float64)
         lines.insert(1, Line(name="Floor from the forecast", values=floor, tone=Tone.GREEN, steps=True))
+    bands = [Band(name="Needed to serve all demand", lower=np.zeros(len(needed)), upper=needed, tone=Tone.GREY)]
     start = outcome.start + first * SYNC
+    marks = _misses(start, needed, ready)
+    if marks:
+        bands.append(Band(name="Missing", lower=ready, upper=needed, tone=Tone.RED))
     return TimeChart(
         title=f"{outcome.name}: replicas needed and ready",
         axis=Axis(label="Replicas"),
         start=start,
         step=SYNC,
         lines=tuple(lines),
-        bands=(
-            Band(name="Needed to serve all demand", lower=np.zeros(len(needed)), upper=needed, tone=Tone.GREY),
-            Band(name="Missing", lower=ready, upper=needed, tone=Tone.RED),
-        ),
-        marks=_misses(start, needed, ready),
-        caption="The red triangles mark the times at which most replicas were missing.",
+        bands=tuple(bands),
+        marks=marks,
+        caption="The red triangles mark the times at which most replicas were missing."
+        if marks
+        else "At no time was a replica missing.",
     )
 
 
@@ -179,13 +182,14 @@ def _figures(compared: Comparison) -> tuple[KeyFigure, ...]:
         curve = compared.curves[best]
         same = cost_at(curve, compared.unmet[plain])
         if math.isfinite(same):
-            least = "at least; its cheapest setting leaves less" if same == curve[0].cost else "at equal unmet demand"
             figures.append(
                 KeyFigure(
-                    name=f"Replica-hours under the {plain}",
-                    value=100 * (1 - same / compared.cost),
+                    name=f"Replica-hours {'under' if same <= compared.cost else 'over'} the {plain}",
+                    value=100 * abs(1 - same / compared.cost),
                     unit="%",
-                    note=least,
+                    note="at least; its cheapest setting leaves less"
+                    if same == curve[0].cost
+                    else "at equal unmet demand",
                 )
             )
     return tuple(figures)

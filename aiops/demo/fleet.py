@@ -122,7 +122,7 @@ _SERVICES = (
     _Service(
         key=CHECKOUT, unit=_RATE, level=780, quiet_share=0.16, bumps=((19.5, 3.2, 1.0), (12.2, 2.0, 0.55)),
         week=_SHOP_WEEK, noise=0.08, roughness=0.45, pushes=((9 * 60, 0.7), (12 * 60, 0.5), (19 * 60, 0.8)),
-        bursts=(0.12, 0.25),
+        bursts=(0.1, 0.12),
     ),
     _Service(
         key=GATEWAY, unit=_RATE, level=4200, quiet_share=0.3, bumps=((9.8, 2.2, 0.9), (14.6, 2.6, 1.0)),
