@@ -1,5 +1,6 @@
 """How much demand each scaler leaves unmet, and at what cost, on real traces.
 
+Example:
     make bench PART=scaling
     make bench PART=scaling ARGS="--forecasters last-week holt-winters --processes 2"
 
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +25,9 @@ from rich.progress import track
 
 from aiops.backtest.hpa import Hpa
 from aiops.backtest.replay import Case, floors_of, peaks_for, replay_peaks
-from aiops.forecasting.catalog import window_forecaster
+from aiops.backtest.study import Sweep, sweep_case
 from aiops.telemetry import configure
-from benchmarks.scaling.curves import FORECASTERS, Measured, measure, policy_of
+from benchmarks.scaling.contenders import FORECASTERS, GRID, VARIANTS, contender
 from benchmarks.scaling.result import print_tables, summarize
 from benchmarks.scaling.traces import cases, through_prometheus
 from testbed.prometheus import prometheus
@@ -50,8 +52,9 @@ def main() -> int:
         found, seconds = _through_prometheus(found, console)
         source = "pushed into Prometheus, shifted to end now, read back equal"
         console.print(f"{len(found)} traces {source}: {seconds:.1f} s")
-    measured = list(_measure_all(found, tuple(arguments.forecasters), arguments.processes, console))
-    result = summarize(measured, source)
+    forecasters = (*arguments.forecasters, *(VARIANTS if arguments.explain else ()))
+    swept = zip(found, _sweep_all(found, forecasters, arguments.processes, console), strict=True)
+    result = summarize({case.name: sweeps for case, sweeps in swept}, source)
     result["replay"] = replay_speed(found)
     print_tables(result, console)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
@@ -67,8 +70,9 @@ def replay_speed(found: list[Case]) -> dict[str, float | str]:
     case = Case(
         name=long.name, history=long.history, capacity_per_replica=long.capacity_per_replica, start=start, end=long.end
     )
-    policy = policy_of(case, 0.95)
-    peaks = peaks_for(case, policy, window_forecaster("holt-winters"))
+    ours = contender("holt-winters")
+    policy = ours.policy_of(case, 0.95)
+    peaks = peaks_for(case, policy, ours.forecaster)
     replay_peaks(case, policy, peaks, Hpa(target=0.9))  # the compiled code is loaded once a process
     started = time.perf_counter()
     outcome = replay_peaks(case, policy, peaks, Hpa(target=0.9))
@@ -98,15 +102,20 @@ def _through_prometheus(found: list[Case], console: Console) -> tuple[list[Case]
         return fetched(server.url), time.perf_counter() - started
 
 
-def _measure_all(
+def _sweep_all(
     found: list[Case], forecasters: tuple[str, ...], processes: int, console: Console
-) -> Iterable[Measured]:
+) -> Iterable[list[Sweep]]:
+    work = partial(_sweep, forecasters=forecasters)
     if processes == 1:
-        yield from (measure(case, forecasters) for case in track(found, "replaying", console=console, transient=True))
+        yield from (work(case) for case in track(found, "replaying", console=console, transient=True))
         return
     with ProcessPoolExecutor(max_workers=processes) as pool:
-        done = pool.map(measure, found, [forecasters] * len(found))
+        done = pool.map(work, found)
         yield from track(done, "replaying", total=len(found), console=console, transient=True)
+
+
+def _sweep(case: Case, forecasters: tuple[str, ...]) -> list[Sweep]:
+    return sweep_case(case, [contender(name) for name in forecasters], GRID)
 
 
 def _arguments() -> argparse.Namespace:
@@ -114,6 +123,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--forecasters", nargs="+", default=FORECASTERS, help="names in the catalog of window forecasters"
     )
+    parser.add_argument("--explain", action="store_true", help="also measure what the reference may do differently")
     parser.add_argument("--traces", nargs="+", help="only these, by name")
     parser.add_argument("--from-folder", action="store_true", help="do not go through a Prometheus")
     parser.add_argument("--processes", type=int, default=2, help="how many traces at a time")

@@ -1,6 +1,7 @@
 """Curves of means over traces, the figures that the README reads, and the tables on the screen."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,14 +9,15 @@ from rich.console import Console
 from rich.table import Table
 
 from aiops.backtest.outcome import Point, pareto, unmet_at
-from benchmarks.scaling.curves import DEFAULT, LEVELS, TUNED, Measured
+from aiops.backtest.study import DEFAULT_HPA, TUNED_HPA, Sweep, mean
+from benchmarks.scaling.contenders import GRID
 
 SCHEMA = "aiops.benchmark.scaling/1"
 COSTS = (1.3, 1.5, 2.0)
 # Unmet demand in percent at those costs, as measured for the proposal of this benchmark by another implementation.
 REFERENCE = {
-    DEFAULT: (1.04, 0.68, 0.32),
-    TUNED: (0.69, 0.29, 0.12),
+    DEFAULT_HPA: (1.04, 0.68, 0.32),
+    TUNED_HPA: (0.69, 0.29, 0.12),
     "last-week": (0.47, 0.24, 0.08),
     "prophet-daily": (1.04, 0.56, 0.18),
     "holt-winters": (0.32, 0.14, 0.04),
@@ -23,37 +25,35 @@ REFERENCE = {
 FIXED_TARGET = "target 0.9"
 
 
-def summarize(measured: list[Measured], source: str) -> dict[str, Any]:
+def summarize(swept: Mapping[str, Sequence[Sweep]], source: str) -> dict[str, Any]:
     """Return the result file: curves of means, what they say at three costs, and each trace at one common setting."""
-    scalers = list(measured[0].points)
-    curves = {scaler: pareto(_means(measured, scaler)) for scaler in scalers}
-    at_cost = {scaler: _at_costs(curve) for scaler, curve in curves.items()}
-    fixed = {
-        scaler: _at_costs(pareto(p for p in _means(measured, scaler) if p.setting.endswith(FIXED_TARGET)))
-        for scaler in scalers
-        if scaler not in (DEFAULT, TUNED)
-    }
+    means = [mean(same) for same in zip(*swept.values(), strict=True)]
+    curves = {sweep.scaler: sweep.curve() for sweep in means}
     common = {scaler: min(curve, key=lambda point: abs(point.cost - 1.5)).setting for scaler, curve in curves.items()}
     return {
         "schema": SCHEMA,
-        "traces": len(measured),
+        "traces": len(swept),
         "source": source,
-        "levels": list(LEVELS),
-        "unmet_percent_at_cost": at_cost,
+        "grid": {"targets": GRID.targets, "floor_targets": GRID.floor_targets, "levels": GRID.levels},
+        "unmet_percent_at_cost": {scaler: _at_costs(curve) for scaler, curve in curves.items()},
         "unmet_percent_at_cost_reference": {
             scaler: dict(zip(map(str, COSTS), values, strict=True)) for scaler, values in REFERENCE.items()
         },
-        "unmet_percent_at_cost_over_hpa_at_90_percent_only": fixed,
+        "unmet_percent_at_cost_over_hpa_at_90_percent_only": {
+            sweep.scaler: _at_costs(pareto(p for p in _points(sweep) if p.setting.endswith(FIXED_TARGET)))
+            for sweep in means
+            if sweep.scaler not in (DEFAULT_HPA, TUNED_HPA)
+        },
         "common_setting": common,
         "per_trace": {
-            each.name: {
-                scaler: {
-                    "unmet_percent_at_cost": _at_costs(pareto(points)),
-                    "at_common_setting": _at_setting(points, common[scaler]),
+            name: {
+                sweep.scaler: {
+                    "unmet_percent_at_cost": _at_costs(sweep.curve()),
+                    "at_common_setting": _at_setting(sweep, common[sweep.scaler]),
                 }
-                for scaler, points in each.points.items()
+                for sweep in sweeps
             }
-            for each in measured
+            for name, sweeps in swept.items()
         },
         "curves": {
             scaler: [
@@ -62,12 +62,7 @@ def summarize(measured: list[Measured], source: str) -> dict[str, Any]:
             for scaler, curve in curves.items()
         },
         "forecast_seconds": {
-            name: round(sum(each.forecast_seconds[name] for each in measured), 1)
-            for name in measured[0].forecast_seconds
-        },
-        "no_forecast_percent": {
-            name: _short(100 * float(np.mean([each.no_forecast_ratio[name] for each in measured])))
-            for name in measured[0].no_forecast_ratio
+            sweep.scaler: round(sweep.forecast_seconds * len(swept), 1) for sweep in means if sweep.forecast_seconds
         },
     }
 
@@ -85,10 +80,11 @@ def print_tables(result: dict[str, Any], console: Console) -> None:
         cells = []
         for cost in map(str, COSTS):
             ours = result["unmet_percent_at_cost"][scaler][cost]
-            theirs = result["unmet_percent_at_cost_reference"].get(scaler, {}).get(cost, math.nan)
-            ratio = ours / theirs if ours is not None else math.nan
-            colour = "" if 0.8 <= ratio <= 1.2 else "[yellow]"
-            cells += [_text(ours), _text(theirs), f"{colour}{ratio:.2f}"]
+            theirs = result["unmet_percent_at_cost_reference"].get(scaler, {}).get(cost)
+            cells += [_text(ours), "", ""]
+            if ours is not None and theirs is not None:
+                colour = "" if 0.8 <= ours / theirs <= 1.2 else "[yellow]"
+                cells[-2:] = [_text(theirs), f"{colour}{ours / theirs:.2f}"]
         means.add_row(scaler, *cells)
     for scaler, values in result["unmet_percent_at_cost_over_hpa_at_90_percent_only"].items():
         texts = [text for cost in map(str, COSTS) for text in (_text(values[cost]), "", "")]
@@ -119,11 +115,9 @@ def print_tables(result: dict[str, Any], console: Console) -> None:
     )
 
 
-def _means(measured: list[Measured], scaler: str) -> list[Point]:
-    return [
-        Point(float(np.mean([p.cost for p in same])), float(np.mean([p.unmet for p in same])), same[0].setting)
-        for same in zip(*(each.points[scaler] for each in measured), strict=True)
-    ]
+def _points(sweep: Sweep) -> list[Point]:
+    points = zip(sweep.cost.tolist(), sweep.unmet.tolist(), sweep.settings, strict=True)
+    return [Point(*point) for point in points]
 
 
 def _at_costs(curve: list[Point]) -> dict[str, float | None]:
@@ -131,9 +125,9 @@ def _at_costs(curve: list[Point]) -> dict[str, float | None]:
     return {cost: None if math.isnan(value) else _short(value) for cost, value in values.items()}
 
 
-def _at_setting(points: list[Point], setting: str) -> dict[str, float]:
-    point = next(point for point in points if point.setting == setting)
-    return {"unmet_percent": _short(point.unmet * 100), "cost": _short(point.cost)}
+def _at_setting(sweep: Sweep, setting: str) -> dict[str, float]:
+    at = sweep.settings.index(setting)
+    return {"unmet_percent": _short(float(sweep.unmet[at]) * 100), "cost": _short(float(sweep.cost[at]))}
 
 
 def _short(value: float) -> float:
