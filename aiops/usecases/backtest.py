@@ -48,21 +48,23 @@ def cases_from(
     An index may say ``capacity_per_replica``, and ``eval_start`` and ``eval_end`` in seconds since 1970.
 
     Raises:
-        ConfigError: If no series has a capacity.
+        ConfigError: If all fail for want of a setting, such as the capacity.
         DataError: If no series makes a case.
     """
     cases: list[Case] = []
     skipped: list[Skipped] = []
+    kind: type[AiopsError] = ConfigError
     for each in series:
         try:
             case = _case(each, metadata.get(each.key, {}), replay)
             case.workload.needed  # noqa: B018 - a demand that cannot be simulated says so now, not in the middle
         except AiopsError as error:
             skipped.append((each.key.series_id, str(error)))
+            if not isinstance(error, ConfigError):
+                kind = DataError
         else:
             cases.append(case)
     if not cases and series:
-        kind = ConfigError if all(CAPACITY in reason for _, reason in skipped) else DataError
         raise kind(f"no series can be replayed; the first: {skipped[0][0]}: {skipped[0][1]}")
     return cases, skipped
 

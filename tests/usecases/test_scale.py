@@ -1,0 +1,115 @@
+"""One scaling turn against ports: what is read, decided and applied, and what happens when something is missing."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from aiops.adapters.memory import MemorySource
+from aiops.errors import ConfigError, UpstreamUnavailableError
+from aiops.forecasting.catalog import window_forecaster
+from aiops.ports import Replicas
+from aiops.scaling.loop import ScalingState
+from aiops.scaling.policy import Bounds, Load, Mode, ScalingPolicy
+from aiops.scaling.reason import Reason
+from aiops.series import Series, SeriesKey
+from aiops.usecases import scale
+
+MINUTE = timedelta(minutes=1)
+START = datetime(2026, 3, 2, tzinfo=UTC)
+N = 3 * 1440
+NOW = START + N * MINUTE
+
+
+@dataclass
+class Target:
+    """A workload in memory."""
+
+    replicas: int = 5
+    applied: list[int] = field(default_factory=list)
+
+    async def read(self):
+        return Replicas(current=self.replicas, ready=self.replicas)
+
+    async def apply(self, desired):
+        self.applied.append(desired)
+        self.replicas = desired
+
+
+class DownSource:
+    """A source that does not answer."""
+
+    async def range(self, query, start, end, step):
+        raise UpstreamUnavailableError("no answer from Prometheus")
+
+
+def demand(name="load", level=1000.0, last=None):
+    values = level + 50 * np.sin(np.arange(N) * 2 * np.pi / 1440)
+    if last is not None:
+        values[-3:] = last
+    return Series(key=SeriesKey.of(name), start=START, step=MINUTE, values=values)
+
+
+def turn(source, target, mode=Mode.FLOOR, query="load", state=None, now=NOW):
+    policy = ScalingPolicy(mode=mode, bounds=Bounds(max_replicas=100), load=Load(capacity_per_replica=50))
+    load = scale.Load(query=query, history=timedelta(days=3))
+    forecaster = window_forecaster("holt-winters")
+    return asyncio.run(scale.scale(source, target, forecaster, policy, load, state or ScalingState(), now))
+
+
+def test_a_floor_is_raised_to_what_the_forecast_needs():
+    target = Target()
+    found = turn(MemorySource([demand()]), target)
+    assert found.decision.wanted is not None
+    assert 19 <= found.decision.wanted <= 23
+    assert target.applied == [found.decision.desired]
+    assert found.decision.desired > 5
+
+
+@pytest.mark.parametrize("mode", [Mode.SHADOW, Mode.RECOMMEND])
+def test_shadow_and_recommend_decide_and_change_nothing(mode):
+    target = Target()
+    found = turn(MemorySource([demand()]), target, mode)
+    assert found.decision.desired > 5
+    assert target.applied == []
+
+
+def test_a_source_that_does_not_answer_changes_nothing_and_says_why():
+    target = Target(replicas=40)
+    found = turn(DownSource(), target)
+    assert (found.decision.desired, found.decision.reason) == (40, Reason.FORECAST_MISSING)
+    assert found.trouble == "no answer from Prometheus"
+    assert target.applied == []
+
+
+def test_missing_newest_demand_never_scales_down():
+    target = Target(replicas=60)
+    state = ScalingState()
+    for minute in range(12):  # longer than the stabilization window
+        found = turn(MemorySource([demand(last=np.nan)]), target, state=state, now=NOW + minute * MINUTE)
+        state = found.state
+    assert target.applied == []
+
+
+def test_the_same_demand_in_full_does_scale_down_after_the_stabilization_window():
+    target = Target(replicas=60)
+    state = ScalingState()
+    source = MemorySource([Series(key=SeriesKey.of("load"), start=START, step=MINUTE, values=np.full(N + 60, 1000.0))])
+    for minute in range(12):
+        found = turn(source, target, state=state, now=NOW + minute * MINUTE)
+        state = found.state
+    assert target.replicas < 60
+
+
+def test_two_series_are_refused_by_name():
+    with pytest.raises(ConfigError, match=r"returns 2 series, such as load_a and load_b: sum them up"):
+        turn(MemorySource([demand("load_a"), demand("load_b")]), Target(), query="load_*")
+
+
+def test_a_series_that_ended_long_ago_is_no_demand():
+    target = Target(replicas=60)
+    found = turn(MemorySource([demand()]), target, now=NOW + timedelta(hours=6))
+    assert found.decision.desired == 60
+    assert target.applied == []
