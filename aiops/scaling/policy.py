@@ -56,7 +56,12 @@ class Mode(StrEnum):
 
 class _Part(BaseModel):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+        frozen=True,
+        extra="forbid",
+        strict=True,  # as the API server is: no "40" for 40, no yes for 1
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
     )
 
 
@@ -175,7 +180,7 @@ class ScalingPolicy(_Part):
             pydantic's ``ValidationError``.
     """
 
-    mode: Mode = Field(Mode.SHADOW, description="How far the scaler may go; Shadow changes nothing.")
+    mode: Mode = Field(Mode.SHADOW, strict=False, description="How far the scaler may go; Shadow changes nothing.")
     bounds: Bounds = Field(description="What the scaler never leaves.")
     load: Load = Field(description="How demand becomes replicas.")
     forecast: ForecastRules = Field(ForecastRules(), description="Which forecast a decision reads.")

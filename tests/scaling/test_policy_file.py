@@ -68,6 +68,8 @@ def test_a_whole_resource_is_read_too() -> None:
             "bounds: {minReplicas: 0, maxReplicas: 4}\nload: {capacityPerReplica: 5}",
             "p.yaml:1: bounds.minReplicas is 0: input should be greater than or equal to 1",
         ),
+        ("bounds: {maxReplicas: yes}\nload: {capacityPerReplica: 5}", "p.yaml:1: bounds.maxReplicas is True"),
+        ("bounds: {maxReplicas: '40'}\nload: {capacityPerReplica: 5}", "p.yaml:1: bounds.maxReplicas is '40'"),
         ("bounds: {maxReplicas: 4}\nload: {capacityPerReplica: .nan}", "p.yaml:2: load.capacityPerReplica is nan"),
         (SMALLEST + "forecast: {level: 95}", "p.yaml:3: forecast.level is 95: input should be less than 1"),
         (SMALLEST + "forecast: {window: 4}", "p.yaml:3: forecast.window is 4: 4 has no unit: write it like 90s"),
