@@ -39,9 +39,10 @@ bench: environment tools ## Measure, and keep the result files that the README's
 tools: ## Obtain the real components that tests and the demo talk to, into a cache of the user
 	@$(PYTHON) -m tools
 
-docs: environment ## Write the reference pages that are made from the code
+docs: environment tools ## Write the reference pages that are made from the code
 	@mkdir -p docs/reference
 	@$(VENV)/python -m typer aiops.cli.main utils docs --name aiops --output docs/reference/command-line.md
+	@$(VENV)/python -m pytest --quiet tests/contracts/test_bad_input.py --write-reference
 
 api: environment ## Write aiops/api anew from protos/
 	@$(VENV)/buf lint

@@ -24,6 +24,11 @@ hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.load_profile("ci" if IN_CI else "here")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make docs` have the pages written that tests hold up to date."""
+    parser.addoption("--write-reference", action="store_true", help="write docs/reference/errors.md from what is seen")
+
+
 @pytest.fixture(scope="session")
 def prometheus() -> Iterator[Server]:
     """One Prometheus for the whole run; tests that share it use metric names of their own."""

@@ -68,7 +68,7 @@ class FolderSource:
         found = tuple(_from_index(index) if index.is_file() else self._from_files())
         if not found:
             raise DataError(
-                f"{index} lists no series"
+                f"{index} lists no series: fill it, or remove it to have all files read"
                 if index.is_file()
                 else f"{self._root} holds no telemetry: files that end in {', '.join(SUFFIXES)} are read"
             )
@@ -139,7 +139,7 @@ class FolderSource:
                 names = read_series_ids(path)
             except DataError:
                 names = None  # `read` says what is wrong with it, and reads the others
-            for name in (own,) if names is None else names:
+            for name in (own,) if names is None else filter(None, names):  # `read` names the line without one
                 yield Entry(name=name, key=_key(name, path), path=path)
 
 
@@ -182,7 +182,7 @@ def _from_index(index: Path) -> Iterator[Entry]:
             for row in table:
                 where = f"{index}, line {table.line_num}"
                 if None in row or None in row.values():
-                    raise DataError(f"{where}: the header has {len(header)} columns, this row has not")
+                    raise DataError(f"{where}: the header has {len(header)} columns, this row another number")
                 name = row.pop(named)
                 if not name:
                     raise DataError(f"{where}: {named} is empty")

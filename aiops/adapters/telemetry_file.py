@@ -69,8 +69,11 @@ class TelemetryFile:
         self._ids: dict[str, int] | None = None
         if "series_id" in table.column_names:
             encoded = table["series_id"].combine_chunks()
-            if encoded.null_count:
-                self._fail(int(np.flatnonzero(encoded.is_null())[0]), "no series_id")
+            nameless = pyarrow.compute.equal(encoded.cast(pa.string()), "").fill_null(True)
+            if pyarrow.compute.any(nameless).as_py():
+                self._fail(
+                    int(np.flatnonzero(nameless)[0]), "no series_id: every row of a file that has them needs one"
+                )
             codes = encoded.indices.to_numpy(zero_copy_only=False)
             self._order = np.argsort(codes, kind="stable")
             self._bounds = np.searchsorted(codes[self._order], np.arange(len(encoded.dictionary) + 1))
@@ -102,14 +105,16 @@ class TelemetryFile:
                 int(where[infinite[0]]), f"{self._column} is infinite: leave it empty or out where it is unknown"
             )
         if np.isnan(values).all():
-            raise DataError(f"{self._named(series_id)} has no value in any of its {len(values)} rows")
+            raise DataError(f"{self._named(series_id)} has no value in any of its {len(values)} rows: leave it out")
         return Rows(stamps=stamps, values=values)
 
     def _where(self, series_id: str) -> IntArray:
         if self._ids is None:
             return np.arange(len(self._stamps))
         if series_id not in self._ids:
-            raise DataError(f"{self.path} holds no series {series_id!r}; it has {_few(list(self._ids))}")
+            raise DataError(
+                f"{self.path} holds no series {series_id!r}, only {_few(list(self._ids))}: correct the index"
+            )
         code = self._ids[series_id]
         where: IntArray = self._order[self._bounds[code] : self._bounds[code + 1]]
         return where
@@ -121,7 +126,7 @@ class TelemetryFile:
         else:
             seconds = np.asarray(column.to_numpy(), dtype=np.float64)
         if column.null_count:
-            self._fail(int(np.flatnonzero(np.asarray(column.is_null()))[0]), "no timestamp")
+            self._fail(int(np.flatnonzero(np.asarray(column.is_null()))[0]), "no timestamp: every row needs one")
         absurd = np.flatnonzero(~(np.abs(seconds) < _LATEST_SECONDS))
         if len(absurd):
             self._fail(
@@ -183,7 +188,7 @@ def _read(path: Path, column: str) -> Any:
             convert_options=pyarrow.csv.ConvertOptions(include_columns=wanted, column_types=types),
         ).unify_dictionaries()
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist") from error
+        raise DataError(f"{path} does not exist: put it there, or correct the index") from error
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, UnicodeDecodeError) as error:
         raise DataError(_reason(path, error, header)) from error
 
@@ -247,14 +252,18 @@ def _reason(path: Path, error: Exception, header: Sequence[str]) -> str:
     if "incorrect header check" in said:
         return f"{path} is not gzip data, though its name ends in .gz"
     if "Parquet" in said:
-        return f"{path} is no Parquet file, or not a whole one: {said}"
+        return f"{path} is no Parquet file, or not a whole one"
     if isinstance(error, UnicodeDecodeError):
         return f"{path} is not text in UTF-8"
     return f"{path} cannot be read: {said}"
 
 
 def _expected(name: str) -> str:
-    return "seconds since 1970 or ISO 8601" if name == "timestamp" else "a number"
+    return (
+        "seconds since 1970 or ISO 8601"
+        if name == "timestamp"
+        else "a number: leave the cell empty where it is unknown"
+    )
 
 
 def _few(names: Sequence[str], most: int = 5) -> str:
