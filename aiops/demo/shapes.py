@@ -91,7 +91,7 @@ def pushes(minutes: IntArray, times: tuple[tuple[int, float], ...], seed: np.ran
     days = minutes // _DAY
     factor = np.ones(len(minutes))
     for (at, adds), stream in zip(times, seed.spawn(len(times)), strict=True):
-        varying = np.random.default_rng(stream).lognormal(-0.03, 0.25, int(days[-1] - days[0]) + 1)[days[-1] - days]
+        varying = np.random.default_rng(stream).lognormal(0.0, 0.1, int(days[-1] - days[0]) + 1)[days[-1] - days]
         since = minutes % _DAY - at
         factor += np.where(since >= 0, adds * varying * np.minimum((since + 1) / 3, 1) * np.exp(-since / 18.0), 0.0)
     return np.asarray(factor, dtype=np.float64)
