@@ -65,7 +65,9 @@ def main() -> int:
         scores = score(labelled, Scorer([detector(part) for part in parts]), "+".join(parts), console)
         rows.append(summary("+".join(parts), labelled, scores, time.perf_counter() - started))
     console.print(table(rows, labelled))
-    RESULTS.write_text(json.dumps({"series": [each.entry.name for each in labelled], "rows": rows}, indent=1) + "\n")
+    options.output.write_text(
+        json.dumps({"series": [each.entry.name for each in labelled], "rows": rows}, indent=1) + "\n"
+    )
     return 0
 
 
@@ -225,6 +227,7 @@ def _options() -> argparse.Namespace:
         default=["residual", "halfspace", "residual+halfspace"],
         help=f"of {', '.join(CATALOG)}; a + puts several into one scorer",
     )
+    parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
     return parser.parse_args()
 
 
