@@ -76,7 +76,7 @@ def telemetry(seed: int, n: int, length: int) -> tuple[FloatArray, FloatArray]:
     return values, forecast
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 2**16), data=st.data())
 def test_a_series_gets_the_same_bits_in_any_batch_and_any_interleaving(seed, data):
     n, length = 5, 260
@@ -98,7 +98,7 @@ anything = st.one_of(
 )
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(
     seed=st.integers(0, 2**16),
     cut=st.integers(1, 219),
