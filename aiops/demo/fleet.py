@@ -169,6 +169,7 @@ _INCIDENTS = (
     (SEARCH, Kind.SPIKE, 5 * _HOUR + 20, 12, "a crawler ignored its rate limit"),
     (GATEWAY, Kind.RETRY_STORM, 4 * _HOUR + 25, 60, "the session store failed over, then every client tried again"),
     (SEARCH_LATENCY, Kind.LATENCY_RAMP, 3 * _HOUR + 15, 65, "a query cache stopped admitting entries"),
+    (FRONTEND, Kind.SPIKE, 2 * _HOUR + 35, 16, "a partner replayed a day of calls at once"),
     (CHECKOUT, Kind.SURGE, 2 * _HOUR + 5, 85, "an unannounced sale went out to all customers"),
     (CHECKOUT_CPU, Kind.SURGE, 2 * _HOUR + 5, 85, "an unannounced sale went out to all customers"),
     (PAYMENTS, Kind.LEVEL_SHIFT, 95, 95, "a card network stopped answering"),
@@ -270,13 +271,13 @@ def _effect(incident: Incident, start: datetime, n: int) -> FloatArray:
         case Kind.SPIKE:
             factor[first:last] = shapes.plateau(length, 2.3, rise=2, fall=4)
         case Kind.LEVEL_SHIFT:
-            factor[first:last] = 0.55
+            factor[first:last] = 0.4
         case Kind.LATENCY_RAMP:
             factor[first:last] = np.linspace(1.15, 3.8, length)
         case Kind.RETRY_STORM:
             factor[first:last] = shapes.retry_storm(length)
         case Kind.SURGE:
-            factor[first:last] = shapes.plateau(length, 1.95, rise=12, fall=25)
+            factor[first:last] = shapes.plateau(length, 2.4, rise=12, fall=25)
         case Kind.DEPLOYMENT:
             factor[first:last] = np.minimum(0.45 + 0.05 * np.arange(length), 0.95)
         case Kind.LAUNCH:

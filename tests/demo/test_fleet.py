@@ -162,7 +162,7 @@ def test_less_than_a_week_and_local_times_are_refused():
 
 def test_checkout_jumps_every_day_when_its_customers_are_called(made):
     """What a forecast can know and a reactive scaler cannot: the same minute of every day."""
-    by_day = np.roll(made.row(fleet.CHECKOUT), END.hour * 60 - DAY).reshape(-1, DAY)[1:-1]
+    by_day = np.roll(made.row(fleet.CHECKOUT), END.hour * 60 + END.minute - DAY).reshape(-1, DAY)[1:-1]
     for hour, least in ((9, 1.3), (12, 1.2), (19, 1.3)):
         jump = np.nanmean(by_day[:, hour * 60 + 2 : hour * 60 + 6], axis=1)
         jump /= np.nanmean(by_day[:, hour * 60 - 6 : hour * 60 - 1], axis=1)
