@@ -22,7 +22,7 @@ from aiops.cli.options import (
     StepOption,
     duration,
 )
-from aiops.cli.output import Format, end_partially, messages, progress, write_table, write_text
+from aiops.cli.output import Format, end_partially, messages, progress, require_writable, write_table, write_text
 from aiops.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def scaling(
     from aiops.usecases.backtest import Replay, cases_from, replay_example, sweep_all
 
     telemetry.configure()
+    require_writable(report, output)
     contenders = _contenders(policy or [], forecaster or [])
     request = wiring.Request(source=source, query=query, history=history, step=step, end=end)
     reading = wiring.read(request, wiring.settings(), SystemClock())
@@ -159,6 +160,7 @@ def forecast(
     from aiops.usecases.backtest import evaluate_all
 
     telemetry.configure()
+    require_writable(report, output)
     names = dict.fromkeys(["seasonal-naive", *(forecaster or ["selection", "holt-winters", "weekly-naive"])])
     forecasters = {name: path_forecaster(name) for name in names}
     request = wiring.Request(source=source, query=query, history=history, step=step, end=end)

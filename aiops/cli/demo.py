@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from aiops.errors import ConfigError
+from aiops.cli.output import require_writable, write_text
 
 
 def demo(
@@ -32,10 +32,12 @@ def demo(
     """
     from aiops import telemetry, wiring
     from aiops.adapters.clock import SystemClock
+    from aiops.backtest.report import to_html, to_json
     from aiops.demo import cast, ending, story
 
     began = time.monotonic()
     telemetry.configure()
+    require_writable(report)
     configured = wiring.settings()
     console = Console(highlight=False, soft_wrap=True)
     now = datetime.now(UTC)
@@ -45,7 +47,7 @@ def demo(
         reading = wiring.read(wiring.Request(source=source), configured, SystemClock())
         chosen = cast.from_folder(reading, source, now)
     told = asyncio.run(story.tell(chosen, hours, configured.prometheus, console, began))
-    try:
-        ending.conclude(chosen, told, report, shlex.join(["aiops", *sys.argv[1:]]), console, began)
-    except OSError as error:
-        raise ConfigError(f"cannot write {report}: {error.strerror}; choose another file with --report") from error
+    made = ending.conclude(chosen, told, shlex.join(["aiops", *sys.argv[1:]]), console, began)
+    write_text(report, to_html(made))
+    write_text(report.with_suffix(".json"), to_json(made))
+    console.print(f"  report: {report.resolve()} [dim]({time.monotonic() - began:.1f} s)[/]")

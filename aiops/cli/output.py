@@ -101,17 +101,35 @@ def end_partially(skipped: Sequence[tuple[str, str]], warnings: Sequence[str] = 
         raise typer.Exit(PARTIAL)
 
 
+def require_writable(*paths: Path | None) -> None:
+    """Find out before long work, and not after it, that a file cannot be written.
+
+    Raises:
+        ConfigError: If one cannot; an empty file is left where there was none.
+    """
+    for path in paths:
+        if path is not None:
+            with _writing(path), path.open("a", encoding="utf-8"):
+                pass
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}; choose another file") from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file, its folder too if it is missing.
 
     Raises:
         ConfigError: If that cannot be done.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _writing(path):
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}; choose another file") from error
 
 
 def _table(rows: Sequence[Row], title: str) -> Table:

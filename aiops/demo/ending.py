@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -14,7 +13,7 @@ from rich.markup import escape
 from aiops.alerting.alert import Alert, Status
 from aiops.backtest.charts import Axis, Band, Line, Span, TimeChart, Tone
 from aiops.backtest.replay import Case
-from aiops.backtest.report import Column, Report, Section, Table, to_html, to_json
+from aiops.backtest.report import Column, Report, Section, Table
 from aiops.backtest.scaling_report import replica_chart, scaling_report
 from aiops.backtest.study import Contender, Grid, sweep_case
 from aiops.demo.cast import Cast
@@ -27,23 +26,15 @@ _WEEK = timedelta(weeks=1)
 _SLACK = timedelta(minutes=10)
 
 
-def conclude(cast: Cast, ending: Ending, path: Path, command: str, console: Console, began: float) -> Report:
-    """Say what was found, write the report, and end with the verdict.
-
-    Raises:
-        OSError: If the report cannot be written.
-    """
+def conclude(cast: Cast, ending: Ending, command: str, console: Console, began: float) -> Report:
+    """Say what was found and the verdict, and return the report."""
     if cast.incidents:
         console.print(f"\n[bold]What really happened, and what was said of it[/] [dim]({_since(began)})[/]")
         for row in _truth(cast, ending):
             console.print(escape(f"  {row[0]}: {row[1]}, {row[2]:%H:%M} to {row[3]:%H:%M}: {row[4]}"))
     console.print(f"\n[bold]Verdict: the last days of {escape(str(cast.scaled))} replayed[/] [dim]({_since(began)})[/]")
     report = _report(cast, ending, command)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(to_html(report), encoding="utf-8")
-    path.with_suffix(".json").write_text(to_json(report), encoding="utf-8")
     console.print(f"  {escape(report.verdict)}")
-    console.print(f"  report: {path.resolve()} [dim]({_since(began)})[/]", soft_wrap=True)
     return report
 
 

@@ -38,7 +38,8 @@ from aiops.usecases.score import Scoring
 
 _DAY = timedelta(days=1)
 _BAND_LEVELS = np.array([0.005, 0.5, 0.995])
-_BAND_DAYS = 4  # past forecasts from which the detectors learn how far forecasts are usually off
+_BAND_DAYS = 20  # past forecasts from which the detectors learn how far forecasts are usually off
+_SHORTEST = 2  # days of history before a forecast
 _HPA_TARGET = 0.7
 _FIRST_DECISIONS = 6
 _MODEL = "selection"
@@ -114,7 +115,9 @@ async def tell(cast: Cast, hours: int, prometheus: PrometheusSettings, console: 
     )
     for band in bands:
         scoring.use(band)
-    for _ in scoring.warm_up(history):
+    # Detectors learn where there was a forecast: how odd a point looks without one is another matter.
+    first = (bands[0].start - history.start) // history.step
+    for _ in scoring.warm_up(history.columns(first, history.length)):
         pass
 
     _chapter(console, began, f"Stream: the last {hours} h, minute by minute, faster than they happened")
@@ -180,7 +183,7 @@ def _forecasts(history: Frame, future: Frame) -> list[Forecast]:
     model = path_forecaster(_MODEL)
     day = _DAY // history.step
     ends = [history.length - back * day for back in range(_BAND_DAYS, 0, -1)]
-    past = [model.forecast(history.columns(0, end), day, _BAND_LEVELS) for end in ends if end >= 2 * day]
+    past = [model.forecast(history.columns(0, end), day, _BAND_LEVELS) for end in ends if end >= _SHORTEST * day]
     return [*past, model.forecast(history, max(future.length, day), _BAND_LEVELS)]
 
 

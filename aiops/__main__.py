@@ -1,0 +1,5 @@
+"""``python -m aiops`` is ``aiops``."""
+
+from aiops.cli.main import main
+
+main()

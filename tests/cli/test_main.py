@@ -1,0 +1,156 @@
+"""The program as a user starts it: help, exit codes, and what each error says."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+AIOPS = [sys.executable, "-m", "aiops"]
+
+
+def run(*arguments, cwd=None, **environment):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AIOPS_")}
+    return subprocess.run(
+        [*AIOPS, *map(str, arguments)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=clean | environment,
+        timeout=110,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four days of two workloads at five minutes, with an index."""
+    root = tmp_path / "traces"
+    root.mkdir()
+    stamps = np.arange(4 * 288) * 300 + 1_700_006_400
+    for name, level in (("shop", 100.0), ("search", 40.0)):
+        noise = np.random.default_rng(len(name)).lognormal(0, 0.05, len(stamps))
+        values = level * (1.5 + np.sin(stamps * 2 * np.pi / 86400)) * noise
+        lines = [f"{stamp},{value:.3f}" for stamp, value in zip(stamps, values, strict=True)]
+        (root / f"{name}.csv").write_text("\n".join(["timestamp,value", *lines]) + "\n")
+    (root / "index.csv").write_text(
+        "name,step_s,capacity_per_replica,unit\nshop,300,10,requests/s\nsearch,300,8,requests/s\n"
+    )
+    return root
+
+
+@pytest.mark.parametrize("command", [[], ["backtest", "scaling"], ["backtest", "forecast"], ["inspect"], ["demo"]])
+def test_help_opens_with_an_example(command):
+    said = run(*command, "--help")
+    lines = [line.strip() for line in said.stdout.splitlines() if line.strip()]
+    assert said.returncode == 0
+    assert lines[0].startswith("Usage:")
+    assert lines[1].startswith("Example:")
+
+
+def test_help_does_not_load_heavy_libraries():
+    code = (
+        "import sys; sys.argv = ['aiops', '--help']\n"
+        "from aiops.cli.main import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "heavy = {'pandas', 'numba', 'pyarrow', 'statsmodels', 'prophet', 'river', 'requests', 'jinja2', 'scipy'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
+    assert said.stderr.strip() == "[]"
+
+
+def test_scaling_prints_a_table_and_writes_page_and_json(folder, tmp_path):
+    said = run("backtest", "scaling", "--source", folder, "--workers", 1, "--format", "json", cwd=tmp_path)
+    assert said.returncode == 0, said.stderr
+    rows = json.loads(said.stdout)
+    assert [row["workload"] for row in rows] == ["shop", "search", "(mean)"]
+    assert set(rows[0]) == {"workload", "default HPA", "tuned HPA", "holt-winters", "last-week"}
+    document = json.loads((tmp_path / "backtest-scaling.json").read_text())
+    assert document["schema_version"] == 1
+    page = (tmp_path / "backtest-scaling.html").read_text()
+    assert document["verdict"].split(",")[0] in page
+    assert "aiops backtest scaling --source" in page
+    assert "://" not in page.replace("http://www.w3.org", "").replace("data:", "")
+
+
+def test_forecast_compares_with_seasonal_naive(folder, tmp_path):
+    said = run(
+        "backtest", "forecast", "--source", folder, "--forecaster", "holt-winters", "--origins", 2, "--workers", 1,
+        "--format", "csv", "--output", tmp_path / "out.csv", "--report", tmp_path / "deep" / "page.html",
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert lines[0].startswith("model,series,mase_ratio")
+    assert {line.split(",")[0] for line in lines[1:]} == {"seasonal-naive", "holt-winters"}
+    assert (tmp_path / "deep" / "page.html").exists()
+    assert said.stdout == ""
+
+
+def test_policies_are_put_side_by_side_under_their_file_names(folder, tmp_path):
+    for name, level in (("careful", 0.99), ("cheap", 0.5)):
+        spec = f"bounds: {{maxReplicas: 100}}\nload: {{capacityPerReplica: 10}}\nforecast: {{level: {level}}}\n"
+        (tmp_path / f"{name}.yaml").write_text(spec)
+    said = run(
+        "backtest", "scaling", "--source", folder, "--query", "shop", "--policy", tmp_path / "careful.yaml",
+        "--policy", tmp_path / "cheap.yaml", "--format", "json", "--report", tmp_path / "page.html",
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    (row, _) = json.loads(said.stdout)
+    assert row["careful"] <= row["cheap"]
+
+
+def test_inspect_names_what_is_wrong_with_a_series_and_ends_with_5(folder):
+    (folder / "broken.csv").write_text("timestamp,value\n1700006400,1\n1700006700,many\n")
+    with (folder / "index.csv").open("a") as index:
+        index.write("broken,300,1,\n")
+    said = run("inspect", "--source", folder, "--format", "json")
+    assert said.returncode == 5
+    assert [row["series_id"] for row in json.loads(said.stdout)] == ["shop", "search"]
+    assert "left out: broken:" in said.stderr
+    assert "line 3" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["inspect", "--source", "nowhere"], 3, "nowhere"),
+        (["inspect", "--source", "http://127.0.0.1:1"], 2, "--query"),
+        (["inspect", "--source", "ftp://somewhere"], 2, "http://"),
+        (["backtest", "forecast", "--source", "{folder}", "--forecaster", "magic"], 2, "holt-winters"),
+        (["backtest", "scaling", "--source", "{folder}", "--query", "none*"], 3, "aiops inspect"),
+        (["backtest", "scaling", "--source", "{folder}", "--startup-delay", "soon"], 2, "90s"),
+        (["backtest", "scaling", "--source", "{folder}", "--policy", "gone.yaml"], 2, "gone.yaml"),
+        (["demo", "--hours", "0"], 2, "--hours"),
+    ],
+)
+def test_errors_say_what_and_end_with_their_code(folder, tmp_path, arguments, code, words):
+    said = run(*(each.format(folder=folder) for each in arguments), cwd=tmp_path)
+    assert said.returncode == code, said.stderr
+    assert words in " ".join(said.stderr.split())
+    assert "Traceback" not in said.stderr
+
+
+def test_a_prometheus_that_does_not_answer_is_4(tmp_path):
+    said = run("inspect", "--source", "http://127.0.0.1:1", "--query", "up", AIOPS_PROMETHEUS__ATTEMPTS="1")
+    assert said.returncode == 4
+    assert "127.0.0.1:1" in said.stderr
+
+
+def test_an_unknown_setting_is_2_and_names_the_nearest():
+    said = run("inspect", "--source", ".", AIOPS_PROMETHEUS__TOKN="x")
+    assert said.returncode == 2
+    assert "AIOPS_PROMETHEUS__TOKEN" in said.stderr
+
+
+def test_a_page_that_cannot_be_written_is_named(folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    said = run(
+        "backtest", "scaling", "--source", folder, "--query", "shop", "--report", tmp_path / "file" / "page.html"
+    )
+    assert said.returncode == 2
+    assert "cannot write" in said.stderr
+    assert Path(tmp_path / "file").read_text() == ""
