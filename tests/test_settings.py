@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -112,3 +113,14 @@ def test_another_address_keeps_the_rest(monkeypatch):
 def test_every_variable_is_listed():
     assert "AIOPS_PROMETHEUS__CLIENT_KEY_FILE" in variables()
     assert "AIOPS_ALERTMANAGER__URL" in variables()
+
+
+def test_the_reference_page_lists_every_setting():
+    page = (Path(__file__).parents[1] / "docs" / "reference" / "settings.md").read_text()
+    names = [
+        f"AIOPS_{group}__{name}".upper()
+        for group, field in Settings.model_fields.items()
+        for name in field.annotation.model_fields
+    ]
+    assert len(names) > 10
+    assert [name for name in names if f"`{name}`" not in page] == []

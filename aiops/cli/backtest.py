@@ -30,17 +30,27 @@ if TYPE_CHECKING:
     from aiops.backtest.report import Report
     from aiops.backtest.study import Contender
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help=__doc__)
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="""
+Example: `aiops backtest scaling --source traces/ --report verdict.html`
+
+What a scaler or a forecaster would have done on your own history.
+""",
+)
 
 _CORES = os.cpu_count() or 1
 _EXAMPLES = 3
 _EXAMPLE_TARGET = 0.7
 
 ReportOption = Annotated[Path, typer.Option("--report", help="Where the HTML report goes; its JSON goes beside it.")]
-WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes that share the work.")]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", min=1, help="Processes that share the work.", show_default="one a core")
+]
 
 
-@app.command()
+@app.command(short_help="Scalers beside the HPA and the optimum, at equal cost.")
 def scaling(
     source: SourceOption,
     query: QueryOption = None,
@@ -57,7 +67,10 @@ def scaling(
         typer.Option("--capacity-per-replica", help="Demand that one replica serves, where index.csv does not say."),
     ] = None,
     startup: Annotated[
-        timedelta, typer.Option("--startup-delay", parser=duration, metavar="DURATION", help="Creation to ready.")
+        timedelta,
+        typer.Option(
+            "--startup-delay", parser=duration, metavar="DURATION", help="Creation to ready.", show_default="2m"
+        ),
     ] = timedelta(seconds=120),
     scored: Annotated[
         timedelta,
@@ -66,6 +79,7 @@ def scaling(
             parser=duration,
             metavar="DURATION",
             help="Length of the scored end, where index.csv does not say; at most half of the history.",
+            show_default="14d",
         ),
     ] = timedelta(days=14),
     cost: Annotated[
@@ -126,7 +140,7 @@ def scaling(
     end_partially(skipped, reading.telemetry.warnings)
 
 
-@app.command()
+@app.command(short_help="Forecasters beside seasonal naive, on the same windows.")
 def forecast(
     source: SourceOption,
     query: QueryOption = None,
@@ -134,7 +148,8 @@ def forecast(
         list[str] | None, typer.Option("--forecaster", help="A forecaster to try; may be given again.")
     ] = None,
     horizon: Annotated[
-        timedelta, typer.Option("--horizon", parser=duration, metavar="DURATION", help="How far to forecast.")
+        timedelta,
+        typer.Option("--horizon", parser=duration, metavar="DURATION", help="How far to forecast.", show_default="1d"),
     ] = timedelta(days=1),
     origins: Annotated[int, typer.Option("--origins", min=1, help="How often, counted back from the end.")] = 4,
     history: HistoryOption = timedelta(days=28),

@@ -35,9 +35,11 @@ Exit codes: 0 all done; 1 a fault of ours; 2 an option, a setting or a policy is
 4 Prometheus did not answer or refused; 5 done, but some series were left out (they are named).
 """,
 )
-app.add_typer(backtest.app, name="backtest")
-app.command("inspect")(inspect.inspect)
-app.command("demo")(demo.demo)
+app.add_typer(
+    backtest.app, name="backtest", short_help="What a scaler or a forecaster would have done on your history."
+)
+app.command("inspect", short_help="What a source holds, and whether it can be trusted.")(inspect.inspect)
+app.command("demo", short_help="The whole loop on a generated fleet, beside an empty Prometheus.")(demo.demo)
 
 
 @app.callback(invoke_without_command=True)

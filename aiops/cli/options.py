@@ -57,11 +57,23 @@ QueryOption = Annotated[
 ]
 HistoryOption = Annotated[
     timedelta,
-    typer.Option("--history", parser=duration, metavar="DURATION", help="How far back to read from a Prometheus."),
+    typer.Option(
+        "--history",
+        parser=duration,
+        metavar="DURATION",
+        help="How far back to read from a Prometheus.",
+        show_default="28d",
+    ),
 ]
 StepOption = Annotated[
     timedelta,
-    typer.Option("--step", parser=duration, metavar="DURATION", help="Grid of the series read from a Prometheus."),
+    typer.Option(
+        "--step",
+        parser=duration,
+        metavar="DURATION",
+        help="Grid of the series read from a Prometheus.",
+        show_default="1m; 5m for forecasts",
+    ),
 ]
 EndOption = Annotated[
     datetime | None,

@@ -154,3 +154,22 @@ def test_a_page_that_cannot_be_written_is_named(folder, tmp_path):
     assert said.returncode == 2
     assert "cannot write" in said.stderr
     assert Path(tmp_path / "file").read_text() == ""
+
+
+def test_the_reference_page_is_fresh(tmp_path):
+    page = tmp_path / "command-line.md"
+    command = [
+        sys.executable,
+        "-m",
+        "typer",
+        "aiops.cli.main",
+        "utils",
+        "docs",
+        "--name",
+        "aiops",
+        "--output",
+        str(page),
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    kept = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
+    assert kept.read_text() == page.read_text(), "run `make docs`"
