@@ -34,8 +34,8 @@ class Telemetry:
     Attributes:
         series: The series; those of one range query are on one grid, those of whole files each on its own.
         qualities: One verdict a series, in the same order.
-        warnings: What the source said beside the data, such as a partial answer.
-        skipped: (series id, reason) of what was asked for and could not be used.
+        warnings: What the source said beside the data.
+        skipped: (series id or query, reason) of what was asked for and could not be had or used; the rest is good.
     """
 
     series: tuple[Series, ...]

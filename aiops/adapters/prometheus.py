@@ -78,6 +78,7 @@ class PrometheusSource:
         self._refuse_size(width, query, grid)
 
         warnings: dict[str, None] = {}
+        skipped: tuple[tuple[str, str], ...] = ()
         rows: dict[SeriesKey, FloatArray] = {}
         for first, last in grid.parts(width):
             try:
@@ -85,10 +86,8 @@ class PrometheusSource:
             except UpstreamUnavailableError as error:
                 if last == grid.length:
                     raise
-                warnings[
-                    f"history is incomplete: {grid.stamp(0).isoformat()} to {grid.stamp(last).isoformat()} "
-                    f"is missing, because {error}"
-                ] = None
+                missing = f"{grid.stamp(0).isoformat()} to {grid.stamp(last).isoformat()}"
+                skipped = ((query, f"history is incomplete: {missing} is missing, because {error}"),)
                 break
             warnings.update(dict.fromkeys(_remarks(answer)))
             for key, columns, values in _points(answer, query, grid):
@@ -112,6 +111,7 @@ class PrometheusSource:
             series=series,
             qualities=tuple(assess(each, now=end, limits=limits) for each in series),
             warnings=tuple(warnings),
+            skipped=skipped,
         )
 
     def _ask_range(

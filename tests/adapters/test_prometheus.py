@@ -285,7 +285,7 @@ def test_a_part_that_fails_leaves_a_gap_and_a_warning_that_names_it():
     assert found.series[0].between(START, first).values.size == 8_800
     assert np.isnan(found.series[0].between(START, first).values).all()
     assert (found.series[0].between(first, end).values == 1).all()
-    (warning,) = found.warnings
+    ((_, warning),) = found.skipped
     assert warning.startswith(f"history is incomplete: {START.isoformat()} to {first.isoformat()} is missing")
 
 
