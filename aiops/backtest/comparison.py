@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiops.backtest.axes import number
-from aiops.backtest.outcome import Point, unmet_at
+from aiops.backtest.outcome import Point, cost_at, unmet_at
 from aiops.backtest.study import DEFAULT_HPA, TUNED_HPA, Sweep, mean
 from aiops.errors import DataError
 
@@ -16,6 +16,10 @@ PLAIN = (DEFAULT_HPA, TUNED_HPA)
 
 MARGIN = 0.05
 """Two scalers whose unmet demand differs by less than this share count as equally good."""
+
+
+NEGLIGIBLE = 1e-4
+"""Where the best of both kinds leave less than this share unmet, they are compared by what it costs to get there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -114,6 +118,8 @@ def verdict(compared: Comparison) -> str:
     if ours is None:
         return f"The plain HPA leaves {hpas} of demand unmet {at}, {compared.where}; no forecast was as cheap as that."
     left, least = compared.unmet[ours], compared.unmet[plain]
+    if left < NEGLIGIBLE and least < NEGLIGIBLE:
+        return f"{_by_cost(compared)} At {number(compared.cost)} times all but nothing goes unmet with either."
     if left < least * (1 - MARGIN):
         wins, known = compared.wins(ours, plain)
         also = f"; it leaves less than the {plain} on {wins} of {known}" if len(compared.workloads) > 1 else ""
@@ -125,4 +131,24 @@ def verdict(compared: Comparison) -> str:
     return (
         f"Keep the {plain}: {ours}, the best of the forecasts, {verb} it, with {compared.percent(ours)} of demand "
         f"unmet {at}, {compared.where}, against {hpas}."
+    )
+
+
+def _by_cost(compared: Comparison) -> str:
+    """Say what leaving no more than a negligible share unmet costs with a forecast, and without."""
+    found = {name: cost_at(curve, NEGLIGIBLE) for name, curve in compared.curves.items()}
+    costs = {name: cost for name, cost in found.items() if not math.isnan(cost)}
+    plain = min((name for name in costs if name in PLAIN), key=costs.__getitem__)
+    ours = min((name for name in costs if name not in PLAIN), key=costs.__getitem__)
+    saved = 1 - costs[ours] / costs[plain]
+    goal = f"leave no more than {number(100 * NEGLIGIBLE)} % of demand unmet, {compared.where}"
+    if saved < MARGIN:
+        judged = "about as many" if saved > -MARGIN else "more"
+        return (
+            f"Keep the {plain}: to {goal}, it needs {number(costs[plain])} times the oracle's replica-hours, and "
+            f"{ours}, the best of the forecasts, {judged}: {number(costs[ours])} times."
+        )
+    return (
+        f"With {ours} as a floor, {number(costs[ours])} times the oracle's replica-hours would have been enough to "
+        f"{goal}, against {number(costs[plain])} times with the {plain}: {100 * saved:.0f} % fewer."
     )
