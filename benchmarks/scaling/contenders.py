@@ -38,7 +38,9 @@ VARIANTS: dict[str, Callable[[], WindowForecaster]] = {
     "holt-winters, absolute errors, level of 1 h": lambda: CalibratedPeaks(
         peaks=HoltWinters(level_memory=timedelta(hours=1)), unit=ErrorUnit.ABSOLUTE
     ),
-    "prophet-daily, absolute errors": lambda: CalibratedPeaks(peaks=ProphetDaily(), unit=ErrorUnit.ABSOLUTE),
+    "prophet-daily, history of 7 d": lambda: CalibratedPeaks(
+        peaks=ProphetDaily(history=timedelta(days=7)), unit=ErrorUnit.ABSOLUTE
+    ),
 }
 
 
