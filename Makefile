@@ -42,6 +42,7 @@ tools: ## Obtain the real components that tests and the demo talk to, into a cac
 docs: environment tools ## Write the reference pages that are made from the code
 	@mkdir -p docs/reference
 	@$(VENV)/python -m typer aiops.cli.main utils docs --name aiops --output docs/reference/command-line.md
+	@$(VENV)/python -m benchmarks.readme
 	@$(VENV)/python -m pytest --quiet tests/contracts/test_bad_input.py --write-reference
 
 api: environment ## Write aiops/api anew from protos/

@@ -1,0 +1,87 @@
+"""Write the README's table of figures from the result files: python -m benchmarks.readme."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+BEGIN, END = "<!-- figures: made by `make docs` from benchmarks/ -->", "<!-- end of figures -->"
+_COSTS = ("1.3", "1.5", "2.0")
+_SCALERS = ("default HPA", "tuned HPA", "last-week", "prophet-daily", "holt-winters")
+
+
+def main() -> None:
+    text = README.read_text(encoding="utf-8")
+    README.write_text(with_figures(text), encoding="utf-8")
+
+
+def with_figures(readme: str) -> str:
+    """Return the README with the figures of the result files between the two marks."""
+    before, _, rest = readme.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return "\n".join([before + BEGIN, *_scaling(), "", *_forecasting(), "", *_detection(), END]) + after
+
+
+def _scaling() -> list[str]:
+    found = _read("scaling/results/scaling.json")
+    unmet = found["unmet_percent_at_cost"]
+    lines = [
+        f"**Scaling**, {found['traces']} real 1-minute traces through a real Prometheus: share of demand left unmet, "
+        "in the mean, when a scaler may cost so many times the replica-hours of the optimum that knows the future.",
+        "",
+        "| scaler | " + " | ".join(f"at {cost} x" for cost in _COSTS) + " |",
+        "|---|" + "---|" * len(_COSTS),
+    ]
+    lines += [f"| {name} | " + " | ".join(f"{unmet[name][cost]:.2f} %" for cost in _COSTS) + " |" for name in _SCALERS]
+    replay = found["replay"]
+    lines += [
+        "",
+        f"Replaying {replay['days']:.0f} days of a 1-minute trace through one policy: {replay['seconds']:.1f} s.",
+    ]
+    return lines
+
+
+def _forecasting() -> list[str]:
+    found = _read("forecasting/results.json")
+    lines = [
+        f"**Forecasting**, {len(found['series'])} series a day ahead at 5 minutes, relative to seasonal naive on the "
+        "same windows: below 1 is better; "
+        "the geometric mean over series, and the range of the middle 80 %.",
+        "",
+        "| forecaster | CRPS | MASE | middle 80 % | 80 % interval covers | seconds a series |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['model']} | {row['relative_crps']:.2f} | {row['relative_mase']:.2f} "
+        f"| {row['relative_mase_low']:.2f} to {row['relative_mase_high']:.2f} "
+        f"| {100 * row['coverage']:.0f} % | {row['seconds']:.3g} |"
+        for row in found["models"]
+    ]
+    return lines
+
+
+def _detection() -> list[str]:
+    found = _read("detection/results.json")
+    lines = [
+        f"**Detection**, {len(found['series'])} labelled series, one threshold for all of them, taken from other "
+        "series: share of incidents found at a budget of so many false alerts a series and week.",
+        "",
+        "| detector | at 1 | at 0.1 | normal points above 0.999 (median series) |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['detector']} | {row['at']['1.0']['recall']:.2f} | {row['at']['0.1']['recall']:.2f} "
+        f"| {row['normal_points_above_0.999']['0.5']:.4f} |"
+        for row in found["rows"]
+    ]
+    return lines
+
+
+def _read(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "benchmarks" / name).read_text(encoding="utf-8"))
+    return found
+
+
+if __name__ == "__main__":
+    main()
