@@ -27,7 +27,7 @@ class Gate:
         opens_after: Very odd points in a row that open an incident.
         closes_at: At or above it, a point is ordinary.
         closes_after: Ordinary points in a row that close it.
-        patience: Points after which an incident that is still open teaches.
+        patience: Observed points after which an incident that is still open teaches.
 
     Raises:
         ConfigError: If ``opens_at`` is not below ``closes_at`` within (0, 1), or a count is below 1.
@@ -103,7 +103,8 @@ def _learn(
             cell["odd"] = 0
             cell["calm"] = 0
         if cell["open"]:
-            cell["open_for"] += 1
+            if not math.isnan(rarity):
+                cell["open_for"] += 1
             if cell["calm"] >= closes_after:
                 cell["open"] = False
         elif cell["odd"] >= opens_after:

@@ -36,6 +36,10 @@ def test_patience_ends():
     assert teaches(*[ODD] * 9) == [True, True, False, False, False, False, False, True, True]
 
 
+def test_a_gap_does_not_use_up_patience():
+    assert teaches(*[ODD] * 3, *[GAP] * 9, *[ODD] * 6)[12:] == [False, False, False, False, True, True]
+
+
 def test_an_incident_may_open_again():
     assert teaches(ODD, ODD, ODD, CALM, CALM, ODD, ODD, ODD)[-3:] == [True, True, False]
 
