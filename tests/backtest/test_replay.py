@@ -115,6 +115,15 @@ def test_what_a_replay_counts() -> None:
     assert outcome.scale_events == 1
 
 
+def test_a_change_in_the_first_scored_step_is_a_scale_event() -> None:
+    case = case_of([10.0] * 4, scored_from=2)  # the second minute is simulated and not scored
+
+    outcome = replay_floors(case, np.array([1] * 4 + [3] * 8), Hpa(target=2.0), "by hand")
+
+    assert outcome.track.replicas[0] == 3
+    assert outcome.scale_events == 1
+
+
 def test_a_plain_hpa_leaves_more_unmet_at_a_higher_target_and_costs_less() -> None:
     case = case_of(bumpy(2 * 1440), scored_from=1440)
 

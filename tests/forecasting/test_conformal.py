@@ -28,9 +28,9 @@ def test_quantiles_cover_what_they_promise():
 
 
 def test_the_quantile_is_the_finite_sample_rank_of_signed_errors():
-    errors = np.arange(1.0, 20.0).reshape(19, 1, 1)  # 19 origins, one series, one step: 1 .. 19
+    errors = np.arange(1.0, 21.0).reshape(20, 1, 1)  # 20 origins, one series, one step: 1 .. 20
     made = calibrated(frame(np.full((1, 5), 100.0)), np.full((1, 1), 100.0), errors, LEVELS, ("any",))
-    assert made.values[0, :, 0].tolist() == [101.0, 110.0, 118.0, 119.0]
+    assert made.values[0, :, 0].tolist() == [102.0, 111.0, 119.0, 120.0]  # 21 q, rounded up
     few = calibrated(frame(np.full((1, 5), 100.0)), np.full((1, 1), 100.0), errors[:3], LEVELS, ("any",))
     assert few.values[0, :, 0].tolist() == [101.0, 102.0, 103.0, 103.0]
 
