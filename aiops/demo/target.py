@@ -35,11 +35,6 @@ class SimulatedTarget:
         """Set the floor."""
         self._floor = desired
 
-    @property
-    def plain_ready(self) -> int:
-        """Replicas that the plain HPA has ready now."""
-        return self._plain.ready
-
     def advance(self, by: timedelta) -> None:
         """Let time pass for both."""
         self._ours.advance(by // SYNC, self._floor)

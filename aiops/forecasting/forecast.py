@@ -1,4 +1,4 @@
-"""What a forecaster returns: a path of quantiles, or quantiles of the highest value in a window."""
+"""What a path forecaster returns: quantiles of each step of a horizon."""
 
 from __future__ import annotations
 
@@ -69,43 +69,3 @@ class Forecast:
     def horizon(self) -> int:
         """Number of forecast steps."""
         return int(self.mean.shape[1])
-
-    def at_level(self, level: float) -> FloatArray:
-        """Return the quantile of one level, shape ``[n, horizon]``.
-
-        Raises:
-            DataError: If the forecast does not hold this level.
-        """
-        found = np.flatnonzero(np.isclose(self.levels, level))
-        if len(found) == 0:
-            raise DataError(f"the forecast has levels {self.levels.tolist()}, not {level}")
-        return self.values[:, found[0]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class WindowMaximum:
-    """Quantiles of the highest value within a window: what a scaling decision needs.
-
-    Attributes:
-        keys: One key a row.
-        cutoff: Stamp of the last observation that was used; the window starts at ``cutoff + step``.
-        window: Length of the window.
-        levels: Quantile levels in (0, 1), increasing, shape ``[q]``.
-        values: Quantiles, shape ``[n, q]``; NaN for a series that could not be forecast.
-        model: Name of the model.
-    """
-
-    keys: tuple[SeriesKey, ...]
-    cutoff: datetime
-    window: timedelta
-    levels: FloatArray
-    values: FloatArray
-    model: str
-
-    def __post_init__(self) -> None:
-        require_utc(self.cutoff, "cutoff")
-        require_levels(self.levels)
-        if self.values.shape != (len(self.keys), len(self.levels)):
-            raise DataError(f"values must be [{len(self.keys)}, {len(self.levels)}], got {self.values.shape}")
-        if (np.diff(self.values, axis=1) < 0).any():
-            raise DataError("quantiles cross: sort them along the levels")

@@ -7,6 +7,6 @@ are ``timedelta``, values are float64 and NaN marks a missing point.
 from aiops.series.frame import Frame
 from aiops.series.grid import FloatArray, IntArray, epoch_seconds, from_epoch
 from aiops.series.key import SeriesKey
-from aiops.series.series import Sample, Series
+from aiops.series.series import Series
 
-__all__ = ["FloatArray", "Frame", "IntArray", "Sample", "Series", "SeriesKey", "epoch_seconds", "from_epoch"]
+__all__ = ["FloatArray", "Frame", "IntArray", "Series", "SeriesKey", "epoch_seconds", "from_epoch"]

@@ -1,4 +1,4 @@
-"""One metric on a regular grid, and one point of a stream."""
+"""One metric on a regular grid."""
 
 from __future__ import annotations
 
@@ -72,12 +72,3 @@ class Series:
             values=self.values[first:last],
             unit=self.unit,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One point of a stream; ``at`` is the start of its step."""
-
-    key: SeriesKey
-    at: datetime
-    value: float
