@@ -16,6 +16,7 @@ from aiops.scaling.decide import ScalingDecision
 from aiops.scaling.loop import Observation, ScalingState, step
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.series import Series
+from aiops.series.grid import floor
 
 _CHANGES_THE_WORLD: Final = frozenset({Mode.FLOOR, Mode.DIRECT})
 
@@ -36,14 +37,14 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Scaled:
     """What one turn came to.
 
     Attributes:
         at: When.
         decision: What was decided, and why.
         state: For the next turn.
-        trouble: Why demand could not be read; empty if it could.
+        trouble: Why the newest demand is not known; empty if it is.
     """
 
     at: datetime
@@ -60,7 +61,7 @@ async def scale(
     load: Load,
     state: ScalingState,
     now: datetime,
-) -> Turn:
+) -> Scaled:
     """Take one turn.
 
     Demand that cannot be read, is missing or is older than one step is no demand: the decision then never scales down.
@@ -77,11 +78,11 @@ async def scale(
     decision, state = step(state, observation, peak, policy, now)
     if policy.mode in _CHANGES_THE_WORLD and decision.desired != decision.current:
         await workload.apply(decision.desired)
-    return Turn(at=now, decision=decision, state=state, trouble=trouble)
+    return Scaled(at=now, decision=decision, state=state, trouble=trouble)
 
 
 async def _demand(source: MetricSource, load: Load, now: datetime) -> tuple[Series | None, str]:
-    end = now - timedelta(seconds=now.timestamp() % load.step.total_seconds())
+    end = floor(now, load.step)
     try:
         found = (await source.range(load.query, end - load.history, end, load.step)).series
     except (DataError, UpstreamError) as error:
@@ -91,8 +92,9 @@ async def _demand(source: MetricSource, load: Load, now: datetime) -> tuple[Seri
             f"the load query {load.query!r} returns {len(found)} series, such as {found[0].key} and {found[1].key}: "
             "sum them up, or select one"
         )
-    series = found[0].between(end - load.history, end)
-    return (series, "") if len(series) and series.end == end else (None, f"{found[0].key} ends before {end}")
+    (series,) = found
+    missing = math.isnan(series.values[-1])
+    return series, f"{series.key} has no value for the step that ended at {end.isoformat()}" if missing else ""
 
 
 def _peak(series: Series, forecaster: WindowForecaster, policy: ScalingPolicy) -> float:
