@@ -6,11 +6,13 @@ import math
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from aiops.cli.options import (
     EndOption,
@@ -108,14 +110,18 @@ def scaling(
     from aiops.usecases.backtest import Replay, cases_from, replay_example, sweep_all
 
     telemetry.configure()
-    require_writable(report, output)
+    require_writable(*_written(report), output)
     contenders = _contenders(policy or [], forecaster or [])
+    if policy and capacity is None:
+        capacity = _capacity_of(contenders)
     request = wiring.Request(source=source, query=query, history=history, step=step, end=end)
     reading = wiring.read(request, wiring.settings(), SystemClock())
     replay = Replay(capacity_per_replica=capacity, startup_delay=startup, scored=scored)
     cases, unfit = cases_from(reading.telemetry.series, reading.metadata, replay)
+    # A forecaster alone is tried at every level; a policy says which one its owner wants.
+    grid = Grid(levels=()) if policy else Grid()
     with progress("replaying") as advance:
-        sweeps, failed = sweep_all(cases, contenders, Grid(), LocalMapper(workers), advance)
+        sweeps, failed = sweep_all(cases, contenders, grid, LocalMapper(workers), advance)
     skipped = (*reading.telemetry.skipped, *unfit, *failed)
     compared = compare(sweeps, cost)
     best = next((each for each in contenders if each.name == compared.ours), contenders[0])
@@ -135,8 +141,9 @@ def scaling(
         for index, name in enumerate(compared.workloads)
     ]
     rows.append({"workload": "(mean)", **{scaler: 100 * unmet for scaler, unmet in compared.unmet.items()}})
+    _write_report(made, report)  # before the table: a reader of stdout that is gone must not cost the report
     write_table(rows, form, output, title=f"demand left unmet at {cost:g} times the oracle's replica-hours, %")
-    _finish(made, report)
+    _conclude(made, report)
     end_partially(skipped, reading.telemetry.warnings)
 
 
@@ -175,7 +182,7 @@ def forecast(
     from aiops.usecases.backtest import evaluate_all
 
     telemetry.configure()
-    require_writable(report, output)
+    require_writable(*_written(report), output)
     names = dict.fromkeys(["seasonal-naive", *(forecaster or ["selection", "holt-winters", "weekly-naive"])])
     forecasters = {name: path_forecaster(name) for name in names}
     request = wiring.Request(source=source, query=query, history=history, step=step, end=end)
@@ -207,8 +214,9 @@ def forecast(
         }
         for line in compared.summaries()
     ]
+    _write_report(made, report)
     write_table(rows, form, output, title=f"{len(reading.telemetry.series)} series, relative to {compared.baseline}")
-    _finish(made, report)
+    _conclude(made, report)
     left_out = [(f"{each.series_id} by {each.model}", each.reason) for each in compared.skipped]
     end_partially((*skipped, *left_out), reading.telemetry.warnings)
 
@@ -235,6 +243,12 @@ def _contenders(policies: list[Path], forecasters: list[str]) -> list[Contender]
     ]
 
 
+def _capacity_of(contenders: Sequence[Contender]) -> float | None:
+    """Return what the policies say that one replica serves; None if they disagree: a table has pods of one size."""
+    said = {each.policy.load.capacity_per_replica for each in contenders}
+    return said.pop() if len(said) == 1 else None
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -251,10 +265,22 @@ def _command() -> str:
     return shlex.join(["aiops", *sys.argv[1:]])
 
 
-def _finish(made: Report, path: Path) -> None:
+def _written(report: Path) -> tuple[Path, Path]:
+    """Return where the page and its JSON go."""
+    beside = report.with_suffix(".json")
+    if beside == report:
+        raise ConfigError(f"--report {report}: the page is HTML, and its JSON goes beside it: name it .html")
+    return report, beside
+
+
+def _write_report(made: Report, path: Path) -> None:
     from aiops.backtest.report import to_html, to_json
 
-    write_text(path, to_html(made))
-    write_text(path.with_suffix(".json"), to_json(made))
-    messages.print(f"[bold]{made.verdict}[/]")
-    messages.print(f"report: {path}")
+    page, beside = _written(path)
+    write_text(page, to_html(made))
+    write_text(beside, to_json(made))
+
+
+def _conclude(made: Report, path: Path) -> None:
+    messages.print(f"[bold]{escape(made.verdict)}[/]")
+    messages.print(f"report: {path}", markup=False)

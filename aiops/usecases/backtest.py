@@ -59,7 +59,7 @@ def cases_from(
             case = _case(each, metadata.get(each.key, {}), replay)
             case.workload.needed  # noqa: B018 - a demand that cannot be simulated says so now, not in the middle
         except AiopsError as error:
-            skipped.append((each.key.series_id, str(error)))
+            skipped.append((each.key.series_id, str(error).removeprefix(f"{each.key}: ")))
             if not isinstance(error, ConfigError):
                 kind = DataError
         else:
@@ -152,7 +152,8 @@ def _case(series: Series, said: Mapping[str, str], replay: Replay) -> Case:
     capacity = replay.capacity_per_replica if capacity is None else capacity
     if capacity is None:
         raise ConfigError(
-            f"what one replica serves is not known: give --capacity-per-replica, or a column {CAPACITY} in index.csv"
+            "what one replica serves is not known, or the policies disagree on it: give --capacity-per-replica, or a "
+            f"column {CAPACITY} in index.csv"
         )
     half = len(series) // 2 * series.step
     said_start, said_end = _number(said, "eval_start"), _number(said, "eval_end")

@@ -96,11 +96,44 @@ def test_policies_are_put_side_by_side_under_their_file_names(folder, tmp_path):
         (tmp_path / f"{name}.yaml").write_text(spec)
     said = run(
         "backtest", "scaling", "--source", folder, "--query", "shop", "--policy", tmp_path / "careful.yaml",
-        "--policy", tmp_path / "cheap.yaml", "--format", "json", "--report", tmp_path / "page.html",
+        "--policy", tmp_path / "cheap.yaml", "--cost", 1.2, "--format", "json", "--report", tmp_path / "page.html",
     )  # fmt: skip
     assert said.returncode == 0, said.stderr
     (row, _) = json.loads(said.stdout)
-    assert row["careful"] <= row["cheap"]
+    assert row["careful"] < row["cheap"]
+
+
+def test_a_policy_says_what_a_replica_serves_where_nobody_else_does(folder, tmp_path):
+    (folder / "index.csv").unlink()
+    for name, capacity in (("small", 8), ("large", 10)):
+        spec = f"bounds: {{maxReplicas: 100}}\nload: {{capacityPerReplica: {capacity}}}\n"
+        (tmp_path / f"{name}.yaml").write_text(spec)
+    command = ["backtest", "scaling", "--source", folder, "--query", "shop", "--workers", 1]
+    small, large = ["--policy", tmp_path / "small.yaml"], ["--policy", tmp_path / "large.yaml"]
+    said = run(*command, *small, "--format", "json", cwd=tmp_path)
+    assert said.returncode == 0, said.stderr
+    given = run(*command, *small, "--capacity-per-replica", 8, "--format", "json", cwd=tmp_path)
+    assert json.loads(said.stdout) == json.loads(given.stdout)
+    both = run(*command, *small, *large, cwd=tmp_path)
+    assert both.returncode == 2
+    assert "policies disagree" in both.stderr
+    assert (tmp_path / "backtest-scaling.json").read_text().startswith("{")
+
+
+def test_the_report_is_there_when_nobody_reads_the_table(folder, tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    subprocess.run(
+        [*AIOPS, "backtest", "forecast", "--source", str(folder), "--forecaster", "weekly-naive", "--workers", "1"],
+        check=False,
+        stdout=writer,
+        stderr=subprocess.DEVNULL,
+        cwd=tmp_path,
+        timeout=110,
+    )
+    os.close(writer)
+    assert "weekly-naive" in (tmp_path / "backtest-forecast.html").read_text()
+    assert json.loads((tmp_path / "backtest-forecast.json").read_text())["schema_version"] == 1
 
 
 def test_inspect_names_what_is_wrong_with_a_series_and_ends_with_5(folder):
@@ -124,6 +157,7 @@ def test_inspect_names_what_is_wrong_with_a_series_and_ends_with_5(folder):
         (["backtest", "scaling", "--source", "{folder}", "--query", "none*"], 3, "aiops inspect"),
         (["backtest", "scaling", "--source", "{folder}", "--startup-delay", "soon"], 2, "90s"),
         (["backtest", "scaling", "--source", "{folder}", "--policy", "gone.yaml"], 2, "gone.yaml"),
+        (["backtest", "scaling", "--source", "{folder}", "--report", "page.json"], 2, ".html"),
         (["demo", "--hours", "0"], 2, "--hours"),
     ],
 )
