@@ -12,6 +12,7 @@ from pathlib import Path
 from aiops.errors import ConfigError, DataError
 from aiops.ports import Clock, MetricSource, Telemetry
 from aiops.series import SeriesKey
+from aiops.series.grid import floor
 from aiops.settings import Settings
 
 
@@ -82,8 +83,7 @@ def read(request: Request, configured: Settings, clock: Clock) -> Reading:
 def _read_prometheus(request: Request, configured: Settings, clock: Clock) -> Reading:
     if request.query is None:
         raise ConfigError("a Prometheus needs --query, for example 'sum by (service) (rate(http_requests_total[1m]))'")
-    end = request.end or clock.now()
-    end -= timedelta(seconds=end.timestamp() % request.step.total_seconds())
+    end = floor(request.end or clock.now(), request.step)
     source = prometheus(request.source, configured)
     telemetry = asyncio.run(source.range(request.query, end - request.history, end, request.step))
     return Reading(telemetry=telemetry, metadata={})

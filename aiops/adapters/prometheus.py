@@ -55,11 +55,11 @@ class PrometheusSource:
         """Return one Series a label set, on the grid start, start + step, ... of stamps before ``end``.
 
         Long ranges are fetched in parts, the newest first. Should a part fail after all attempts, what is newer is
-        returned with a warning that names the time that is missing; those points are NaN. Infinite values are NaN
-        too, with a warning.
+        returned, and ``skipped`` names the time that is missing; those points are NaN. Infinite values are NaN too,
+        with a warning.
 
-        Values of steps that have not ended are asked for as well if ``end`` is in the future: ``Series.known_at`` cuts
-        them off.
+        Steps that have not ended are asked for as well if ``end`` is in the future: ``grid.floor`` gives an end that
+        is not.
 
         Raises:
             DataError: If nothing matches, more series match than ``max_series``, or a counter would be read raw.

@@ -16,8 +16,8 @@ import numpy as np
 
 from aiops.demo import shapes
 from aiops.errors import DataError
-from aiops.series import FloatArray, Frame, IntArray, SeriesKey, epoch_seconds, from_epoch
-from aiops.series.grid import require_utc
+from aiops.series import FloatArray, Frame, IntArray, SeriesKey, epoch_seconds
+from aiops.series.grid import floor, require_utc
 
 STEP = timedelta(minutes=1)
 _MINUTES_A_WEEK = 7 * 1440
@@ -206,7 +206,7 @@ def generate(end: datetime, weeks: int = 4, seed: int = 7) -> Fleet:
     if weeks < 1:
         raise DataError(f"the fleet needs at least one week, got {weeks}")
     require_utc(end, "end")
-    end = from_epoch(epoch_seconds(end) // 60 * 60)
+    end = floor(end, STEP)
     n = weeks * _MINUTES_A_WEEK
     start = end - n * STEP
     # Monday 1970-01-05 is day 4 of the epoch.

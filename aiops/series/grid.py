@@ -30,6 +30,14 @@ def stamps(start: datetime, step: timedelta, n: int) -> FloatArray:
     return np.asarray(epoch_seconds(start) + np.arange(n) * step.total_seconds(), dtype=np.float64)
 
 
+def floor(at: datetime, step: timedelta) -> datetime:
+    """Return the last whole multiple of ``step`` since 1970 that is not after ``at``: exact, and the same for everyone.
+
+    What a live reader may use at ``at`` ends there: the steps before it have ended, the one that it begins has not.
+    """
+    return at - (at - _EPOCH) % step
+
+
 def require_utc(at: datetime, name: str) -> None:
     """Raise DataError unless ``at`` is timezone-aware UTC."""
     if at.utcoffset() != timedelta(0):

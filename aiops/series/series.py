@@ -53,18 +53,10 @@ class Series:
         """Return the stamps in seconds since the epoch, shape ``[n]``."""
         return stamps(self.start, self.step, len(self.values))
 
-    def known_at(self, now: datetime) -> Series:
-        """Return the part that is known at ``now``: the points whose step has ended."""
-        count = min(max((now - self.start) // self.step, 0), len(self.values))
-        return self._part(0, count)
-
     def between(self, start: datetime, end: datetime) -> Series:
         """Return the points with ``start <= stamp < end``."""
         first = min(max(-((self.start - start) // self.step), 0), len(self.values))
         last = min(max(-((self.start - end) // self.step), first), len(self.values))
-        return self._part(first, last)
-
-    def _part(self, first: int, last: int) -> Series:
         return Series(
             key=self.key,
             start=self.start + first * self.step,
