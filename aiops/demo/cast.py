@@ -10,6 +10,7 @@ import numpy as np
 from aiops.demo.fleet import Incident, generate
 from aiops.errors import DataError
 from aiops.series import Frame, Series, SeriesKey
+from aiops.series.grid import floor
 from aiops.wiring import Reading
 
 LOADED = "demo:load"
@@ -43,8 +44,7 @@ class Cast:
     @property
     def scaled_query(self) -> str:
         """PromQL that finds the scaled series alone."""
-        labels = ",".join(f'{name}="{value}"' for name, value in self.scaled.labels)
-        return f"{self.scaled.name}{{{labels}}}"
+        return self.scaled.series_id
 
 
 def generated(end: datetime, seed: int = 7) -> Cast:
@@ -93,8 +93,7 @@ def from_folder(reading: Reading, folder: str, end: datetime) -> Cast:
 
 
 def _moved(series: Series, end: datetime) -> Series:
-    phase = (series.start.timestamp() % series.step.total_seconds()) * timedelta(seconds=1)
-    start = series.start - phase + (end - series.end) // _WEEK * _WEEK
+    start = floor(series.start, series.step) + (end - series.end) // _WEEK * _WEEK
     return Series(key=series.key, start=start, step=series.step, values=series.values, unit=series.unit)
 
 
