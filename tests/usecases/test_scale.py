@@ -112,4 +112,5 @@ def test_a_series_that_ended_long_ago_is_no_demand():
     target = Target(replicas=60)
     found = turn(MemorySource([demand()]), target, now=NOW + timedelta(hours=6))
     assert found.decision.desired == 60
+    assert found.trouble == f"load has no value for the step that ended at {found.at.isoformat()}"
     assert target.applied == []
