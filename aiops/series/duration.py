@@ -18,12 +18,15 @@ def parse_duration(text: str) -> timedelta:
     """Read whole seconds, minutes, hours, days and weeks, largest first or in any order; ``0s`` is zero.
 
     Raises:
-        ConfigError: If the text is anything else.
+        ConfigError: If the text is anything else, or longer than any calendar.
     """
     parts = _PART.findall(text)
     if not parts or "".join(count + unit for count, unit in parts) != text:
         raise ConfigError(f"{text!r} is not a length of time: write it like 90s, 5m, 1h30m or 28d")
-    return timedelta(seconds=sum(int(count) * _SECONDS[unit] for count, unit in parts))
+    try:
+        return timedelta(seconds=sum(int(count) * _SECONDS[unit] for count, unit in parts))
+    except OverflowError:
+        raise ConfigError(f"{text!r} is too long for a length of time") from None
 
 
 def format_duration(length: timedelta) -> str:
