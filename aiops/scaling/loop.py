@@ -71,7 +71,7 @@ class ScalingState:
                 decided_at=None if decided_at is None else from_epoch(decided_at),
                 needs=tuple((from_epoch(at), int(count)) for at, count in data["needs"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DataError(f"not a scaling state: {data!r}; remove it to start afresh") from error
 
 

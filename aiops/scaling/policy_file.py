@@ -27,7 +27,9 @@ def load_policy(text: str, name: str = "policy") -> ScalingPolicy:
     """
     try:
         found = yaml.safe_load(text)
-        lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader))
+        lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader), name)
+    except RecursionError:
+        raise ConfigError(f"{name}: not a policy: it is nested without end, or an alias holds itself") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark is not None else name
@@ -99,12 +101,20 @@ def _known_keys(path: Sequence[str | int]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _lines(node: yaml.Node | None, path: _Path = ()) -> dict[_Path, int]:
-    """Return the line of every key of a document, counted from 1."""
+def _lines(node: yaml.Node | None, name: str, path: _Path = ()) -> dict[_Path, int]:
+    """Return the line of every key of a document, counted from 1.
+
+    Raises:
+        ConfigError: If a key is there twice: YAML forbids that, and PyYAML quietly takes the last.
+    """
     found: dict[_Path, int] = {}
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             here = (*path, str(key.value))
-            found[here] = key.start_mark.line + 1
-            found |= _lines(value, here)
+            line = key.start_mark.line + 1
+            if here in found:
+                said = ".".join(map(str, here))
+                raise ConfigError(f"{name}:{line}: {said} is here and in line {found[here]}: keep one of them")
+            found[here] = line
+            found |= _lines(value, name, here)
     return found

@@ -132,7 +132,16 @@ def test_the_state_stays_small() -> None:
     assert len(json.dumps(state.to_json())) < 4096
 
 
-@pytest.mark.parametrize("data", [{}, {"decidedAt": "x", "needs": []}, {"decidedAt": None, "needs": [1]}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"decidedAt": "x", "needs": []},
+        {"decidedAt": 1e300, "needs": []},
+        {"decidedAt": None, "needs": [1]},
+        {"decidedAt": None, "needs": [[0, float("inf")]]},
+    ],
+)
 def test_a_state_that_is_none_is_refused(data) -> None:
     with pytest.raises(DataError, match="not a scaling state"):
         ScalingState.from_json(data)

@@ -71,6 +71,16 @@ def test_a_whole_resource_is_read_too() -> None:
         ("bounds: {maxReplicas: yes}\nload: {capacityPerReplica: 5}", "p.yaml:1: bounds.maxReplicas is True"),
         ("bounds: {maxReplicas: '40'}\nload: {capacityPerReplica: 5}", "p.yaml:1: bounds.maxReplicas is '40'"),
         ("bounds: {maxReplicas: 4}\nload: {capacityPerReplica: .nan}", "p.yaml:2: load.capacityPerReplica is nan"),
+        (
+            SMALLEST + "mode: Shadow\nforecast: {}\nmode: Direct",
+            "p.yaml:5: mode is here and in line 3: keep one of them",
+        ),
+        ("bounds:\n  maxReplicas: 4\n  maxReplicas: 9", "p.yaml:3: bounds.maxReplicas is here and in line 2"),
+        (
+            "bounds: &own {maxReplicas: *own}",
+            "p.yaml: not a policy: it is nested without end, or an alias holds itself",
+        ),
+        ("[" * 5000, "p.yaml: not a policy: it is nested without end"),
         (SMALLEST + "forecast: {level: 95}", "p.yaml:3: forecast.level is 95: input should be less than 1"),
         (SMALLEST + "forecast: {window: 4}", "p.yaml:3: forecast.window is 4: 4 has no unit: write it like 90s"),
         (SMALLEST + "forecast: {window: 0s}", "p.yaml:3: forecast.window is '0s': a window has to be longer"),
