@@ -73,10 +73,6 @@ def window(query: str, found: Sequence[Series], start: datetime, end: datetime, 
         )
     return Telemetry(
         series=tuple(placed),
-        qualities=tuple(assess(each, now=end, limits=Limits(stale_after=STALE_STEPS * step)) for each in placed),
+        qualities=tuple(assess(each, now=end, limits=Limits.of_range(step)) for each in placed),
         skipped=tuple(skipped),
     )
-
-
-STALE_STEPS = 5
-"""A series without a value in so many steps before the end of the range that was asked for is stale."""

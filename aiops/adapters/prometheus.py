@@ -33,7 +33,6 @@ _MOST_POINTS_A_SERIES = 10_000  # of one request; Prometheus refuses more than 1
 _MOST_POINTS_A_REQUEST = 1_000_000  # about 35 MB of JSON; Prometheus refuses to load more than 50 million samples
 _MOST_POINTS = 200_000_000  # 1.6 GB of float64
 _PROBES = 10  # instants at which the series are counted before they are fetched
-_STALE_STEPS = 5
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -42,8 +41,7 @@ class PrometheusSource:
 
     Args:
         settings: How to reach it.
-        limits: From where on a series is called defective; by default those of ``Limits``, and stale after five steps
-            without a value at the end of the range.
+        limits: From where on a series is called defective; ``Limits.of_range`` if None.
     """
 
     def __init__(self, settings: PrometheusSettings, limits: Limits | None = None) -> None:
@@ -106,7 +104,7 @@ class PrometheusSource:
         series = tuple(
             Series(key=key, start=start, step=step, values=rows[key], unit=text.unit(key.name)) for key in sorted(rows)
         )
-        limits = self._limits or Limits(stale_after=_STALE_STEPS * step)
+        limits = self._limits or Limits.of_range(step)
         return Telemetry(
             series=series,
             qualities=tuple(assess(each, now=end, limits=limits) for each in series),

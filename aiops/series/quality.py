@@ -10,6 +10,9 @@ import numpy as np
 
 from aiops.series.series import Series
 
+STALE_STEPS = 5
+"""A series without a value in so many steps before the end of the range that was asked for is stale."""
+
 
 class Defect(StrEnum):
     """What is wrong with a series."""
@@ -34,6 +37,11 @@ class Limits:
     gap_ratio: float = 0.2
     min_points: int = 60
     stale_after: timedelta | None = None
+
+    @classmethod
+    def of_range(cls, step: timedelta) -> Limits:
+        """Return the limits for what a range query answers: silent for ``STALE_STEPS`` at its end is stale."""
+        return cls(stale_after=STALE_STEPS * step)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
