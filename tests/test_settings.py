@@ -49,8 +49,9 @@ def test_a_group_can_be_set_as_json(monkeypatch):
 
 
 def test_the_folder_of_test_data_is_not_ours_and_does_no_harm(monkeypatch):
+    before = Settings.from_environment()
     monkeypatch.setenv("AIOPS_DATA_DIR", "/somewhere")
-    Settings.from_environment()
+    assert Settings.from_environment() == before
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,9 @@ def test_what_it_refuses_is_rejected_and_the_valid_rest_of_the_batch_is_kept(ale
 
 
 def test_no_alerts_are_no_request():
-    send(f"http://127.0.0.1:{free_port()}")
+    with peer(lambda asked: Reply()) as server:
+        send(server.url)
+    assert server.asked == []
 
 
 def test_nobody_there_is_unavailable():
