@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from aiops.alerting.quantity import instant, length, odds, quantity
+from aiops.alerting.quantity import instant, odds, quantity
 from aiops.detection.score import AnomalyScore
 from aiops.series import SeriesKey
+from aiops.series.duration import duration_text
 
 
 class Kind(StrEnum):
@@ -75,7 +76,7 @@ def firing(subject: Subject, episode: Episode, kind: Kind) -> dict[str, str]:
 
 def resolved(subject: Subject, episode: Episode, kind: Kind, ended: datetime) -> dict[str, str]:
     """Return the annotations of an alert whose series is back to normal."""
-    lasted = length(ended - episode.since)
+    lasted = duration_text(ended - episode.since)
     return _annotations(
         subject,
         episode,
@@ -86,7 +87,7 @@ def resolved(subject: Subject, episode: Episode, kind: Kind, ended: datetime) ->
 
 def silent(subject: Subject, last_seen: datetime, now: datetime) -> dict[str, str]:
     """Return the annotations of a series that sends nothing any more."""
-    gone = length(now - last_seen - subject.step)
+    gone = duration_text(now - last_seen - subject.step)
     return _with_links(
         subject,
         {
@@ -101,20 +102,20 @@ def silent(subject: Subject, last_seen: datetime, now: datetime) -> dict[str, st
 
 def heard_again(subject: Subject, last_seen: datetime, now: datetime) -> dict[str, str]:
     """Return the annotations of a series that was silent and is back."""
-    said = silent(subject, last_seen, now)
-    return said | {"summary": f"{_name(subject)}: data again, after {length(now - last_seen - subject.step)} without"}
+    said, gone = silent(subject, last_seen, now), duration_text(now - last_seen - subject.step)
+    return said | {"summary": f"{_name(subject)}: data again, after {gone} without"}
 
 
 def forgotten(subject: Subject, last_seen: datetime, now: datetime) -> dict[str, str]:
     """Return the annotations of a series that has been silent for so long that it is taken for removed."""
-    gone = length(now - last_seen - subject.step)
+    gone = duration_text(now - last_seen - subject.step)
     said = silent(subject, last_seen, now)
     return said | {"summary": f"{_name(subject)}: no data for {gone}, taken for removed; its alerts are closed"}
 
 
 def _annotations(subject: Subject, episode: Episode, kind: Kind, summary: str) -> dict[str, str]:
     worst = episode.worst
-    points = f"{episode.points} point{'s' if episode.points > 1 else ''} of {length(subject.step)}"
+    points = f"{episode.points} point{'s' if episode.points > 1 else ''} of {duration_text(subject.step)}"
     found = {
         "summary": summary,
         "kind": kind.value,

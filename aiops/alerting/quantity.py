@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import datetime
 
 _SI = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _BINARY = ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"))
@@ -31,15 +31,6 @@ def quantity(value: float, unit: str = "") -> str:
         return f"{_digits(100 * value)} %"
     size, prefix = next((each for each in _SI if abs(value) >= each[0]), (1.0, ""))
     return " ".join(part for part in (_digits(value / size), prefix, unit) if part)
-
-
-def length(span: timedelta) -> str:
-    """Return a length of time by its two largest parts, such as ``1 h 5 min``."""
-    minutes, seconds = divmod(round(span.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [f"{n} {name}" for n, name in ((days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")) if n]
-    return " ".join(parts[:2]) or "0 s"
 
 
 def instant(at: datetime) -> str:

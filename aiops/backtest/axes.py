@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -141,17 +141,6 @@ def decimals_for(values: Sequence[float], digits: int = 3) -> int:
     if not seen or all(float(value).is_integer() for value in seen):
         return 0
     return min(max(digits - 1 - math.floor(math.log10(float(np.median(seen)))), 0), 6)
-
-
-def duration_text(length: timedelta) -> str:
-    """Return a length of time in its two largest units, such as ``"2 d 3 h"`` or ``"15 s"``."""
-    seconds = round(length.total_seconds())
-    parts = []
-    for name, size in (("d", _DAY), ("h", _HOUR), ("min", _MINUTE), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count} {name}")
-    return " ".join(parts[:2]) or "0 s"
 
 
 def _si_texts(values: list[float], step: float) -> list[str]:

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from aiops.backtest.axes import duration_text, number
+from aiops.backtest.axes import number
 from aiops.backtest.charts import Axis, DotChart, Dots, Tone
 from aiops.backtest.forecasts import SMALLEST, ForecastComparison, Summary
 from aiops.backtest.report import Cell, Column, KeyFigure, Report, Section, Table
 from aiops.errors import DataError
 from aiops.series import FloatArray
+from aiops.series.duration import duration_text
 
 MARGIN = 0.02
 """Two models whose losses differ by less than this share count as equally good."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from aiops.backtest.axes import duration_text, number
+from aiops.backtest.axes import number
 from aiops.backtest.charts import (
     Axis,
     Band,
@@ -27,6 +27,7 @@ from aiops.backtest.outcome import ScalingOutcome, cost_at, unmet_at
 from aiops.backtest.report import Cell, Column, KeyFigure, Report, Section, Table
 from aiops.backtest.study import DEFAULT_HPA, TUNED_HPA, Sweep
 from aiops.series import FloatArray
+from aiops.series.duration import duration_text
 
 COSTS = (1.3, 1.5, 2.0)
 """Replica-hours, in those of the oracle, at which scalers are compared in a table."""

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them in policies and on command lines: ``90s``, ``5m``, ``1h30m``, ``28d``."""
+"""Lengths of time as people write them in policies and commands (``1h30m``), and as they read them (``1 h``)."""
 
 from __future__ import annotations
 
@@ -38,3 +38,14 @@ def format_duration(length: timedelta) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
+
+
+def duration_text(length: timedelta) -> str:
+    """Return a length of time by its two largest parts, for people to read: ``2 d 3 h``, ``15 s``."""
+    seconds = round(length.total_seconds())
+    parts = []
+    for name, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2]) or "0 s"

@@ -1,10 +1,10 @@
 """Numbers as people say them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
-from aiops.alerting.quantity import instant, length, odds, quantity
+from aiops.alerting.quantity import instant, odds, quantity
 
 
 @pytest.mark.parametrize(
@@ -31,19 +31,6 @@ from aiops.alerting.quantity import instant, length, odds, quantity
 )
 def test_a_value_and_its_unit(value, unit, said):
     assert quantity(value, unit) == said
-
-
-@pytest.mark.parametrize(
-    ("span", "said"),
-    [
-        (timedelta(0), "0 s"),
-        (timedelta(seconds=90), "1 min 30 s"),
-        (timedelta(minutes=65), "1 h 5 min"),
-        (timedelta(days=2, hours=1, minutes=3), "2 d 1 h"),
-    ],
-)
-def test_a_length_of_time(span, said):
-    assert length(span) == said
 
 
 def test_an_instant_says_its_zone():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiops.errors import ConfigError
-from aiops.series.duration import DURATION_PATTERN, format_duration, parse_duration
+from aiops.series.duration import DURATION_PATTERN, duration_text, format_duration, parse_duration
 
 
 @given(st.integers(0, 10**9))
@@ -30,3 +30,16 @@ def test_anything_else_is_refused(text):
 def test_more_than_any_calendar_holds_is_refused():
     with pytest.raises(ConfigError, match="'999999999w' is too long"):
         parse_duration("999999999w")
+
+
+@pytest.mark.parametrize(
+    ("span", "said"),
+    [
+        (timedelta(0), "0 s"),
+        (timedelta(seconds=90), "1 min 30 s"),
+        (timedelta(minutes=65), "1 h 5 min"),
+        (timedelta(days=2, hours=1, minutes=3), "2 d 1 h"),
+    ],
+)
+def test_a_length_for_people_has_two_parts(span, said):
+    assert duration_text(span) == said
