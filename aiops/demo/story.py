@@ -140,7 +140,7 @@ async def _stream(
     first = max(replicas_for(float(before[~np.isnan(before)][-1]), cast.capacity_per_replica), 1)
     target = SimulatedTarget(demand, cast.capacity_per_replica, Hpa(target=_HPA_TARGET), first)
     policy = policy_for(cast)
-    load = scale.Load(query=cast.scaled_query, step=future.step, history=timedelta(days=7))
+    asked = scale.DemandQuery(query=cast.scaled_query, step=future.step, history=timedelta(days=7))
     forecaster = window_forecaster(policy.forecast.model)
     clock, state = SimulatedClock(future.start), ScalingState()
     scores = np.zeros((len(history.keys), future.length))
@@ -148,7 +148,7 @@ async def _stream(
     turns: list[Turn] = []
     told = 0
     for column in range(future.length):
-        turn = await scale.scale(source, target, forecaster, policy, load, state, clock.now())
+        turn = await scale.scale(source, target, forecaster, policy, asked, state, clock.now())
         state = turn.state
         turns.append(Turn(turn.at, turn.decision))
         if turn.decision.desired != turn.decision.current and told < _FIRST_DECISIONS:

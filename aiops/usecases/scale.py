@@ -22,7 +22,7 @@ _CHANGES_THE_WORLD: Final = frozenset({Mode.FLOOR, Mode.DIRECT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class DemandQuery:
     """Where the demand of a workload is read.
 
     Attributes:
@@ -58,7 +58,7 @@ async def scale(
     workload: Workload,
     forecaster: WindowForecaster,
     policy: ScalingPolicy,
-    load: Load,
+    asked: DemandQuery,
     state: ScalingState,
     now: datetime,
 ) -> Scaled:
@@ -71,7 +71,7 @@ async def scale(
         UpstreamError: If the workload could not be read or set.
     """
     replicas = await workload.read()
-    series, trouble = await _demand(source, load, now)
+    series, trouble = await _demand(source, asked, now)
     demand = None if series is None or math.isnan(series.values[-1]) else float(series.values[-1])
     peak = None if series is None else _peak(series, forecaster, policy)
     observation = Observation(current=replicas.current, ready=replicas.ready, demand=demand)
@@ -81,15 +81,15 @@ async def scale(
     return Scaled(at=now, decision=decision, state=state, trouble=trouble)
 
 
-async def _demand(source: MetricSource, load: Load, now: datetime) -> tuple[Series | None, str]:
-    end = floor(now, load.step)
+async def _demand(source: MetricSource, asked: DemandQuery, now: datetime) -> tuple[Series | None, str]:
+    end = floor(now, asked.step)
     try:
-        found = (await source.range(load.query, end - load.history, end, load.step)).series
+        found = (await source.range(asked.query, end - asked.history, end, asked.step)).series
     except (DataError, UpstreamError) as error:
         return None, str(error)
     if len(found) > 1:
         raise ConfigError(
-            f"the load query {load.query!r} returns {len(found)} series, such as {found[0].key} and {found[1].key}: "
+            f"the load query {asked.query!r} returns {len(found)} series, such as {found[0].key} and {found[1].key}: "
             "sum them up, or select one"
         )
     (series,) = found

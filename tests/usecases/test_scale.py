@@ -54,9 +54,9 @@ def demand(name="load", level=1000.0, last=None):
 
 def turn(source, target, mode=Mode.FLOOR, query="load", state=None, now=NOW):
     policy = ScalingPolicy(mode=mode, bounds=Bounds(max_replicas=100), load=Load(capacity_per_replica=50))
-    load = scale.Load(query=query, history=timedelta(days=3))
+    asked = scale.DemandQuery(query=query, history=timedelta(days=3))
     forecaster = window_forecaster("holt-winters")
-    return asyncio.run(scale.scale(source, target, forecaster, policy, load, state or ScalingState(), now))
+    return asyncio.run(scale.scale(source, target, forecaster, policy, asked, state or ScalingState(), now))
 
 
 def test_a_floor_is_raised_to_what_the_forecast_needs():
