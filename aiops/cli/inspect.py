@@ -38,9 +38,9 @@ def inspect(
         {
             "series_id": series.key.series_id,
             "unit": series.unit,
-            "step": str(series.step),
-            "start": series.start.isoformat(),
-            "last": quality.last_seen.isoformat() if quality.last_seen else None,
+            "step": series.step,
+            "start": series.start,
+            "last": quality.last_seen,
             "points": quality.points,
             "gap_ratio": quality.gap_ratio,
             "duplicates": quality.duplicates,

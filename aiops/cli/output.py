@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -20,11 +22,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from aiops.errors import ConfigError
+from aiops.series.duration import format_duration
 
 Row = Mapping[str, object]
 
 PARTIAL = 5
 """Exit code of a command that did its work and had to leave some series out."""
+
+_UNFOLDED = 200
 
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -77,7 +82,10 @@ def write_table(rows: Sequence[Row], form: Format, output: Path | None, title: s
         ConfigError: If the file cannot be written.
     """
     if output is None and form is Format.TABLE:
-        Console().print(_table(rows, title))
+        console = Console()
+        if not console.is_terminal and "COLUMNS" not in os.environ:
+            console.width = _UNFOLDED  # a file or a program has no width: its lines are not folded to a guessed one
+        console.print(_table(rows, title))
         return
     text = {Format.TABLE: _plain, Format.JSON: _json, Format.CSV: _csv}[form](rows)
     if output is None:
@@ -134,22 +142,26 @@ def write_text(path: Path, text: str) -> None:
 
 def _table(rows: Sequence[Row], title: str) -> Table:
     table = Table(title=title or None, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for name in rows[0] if rows else ():
-        numeric = all(isinstance(row[name], int | float) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    names = [name for name in (rows[0] if rows else ()) if any(row[name] not in (None, "") for row in rows)]
+    for name in names:
+        if all(isinstance(row[name], int | float) for row in rows):
+            # Half a number on the next line would be read as another number: its column is narrowed at the head.
+            table.add_column(name.replace("_", "\n"), justify="right", no_wrap=True)
+        else:
+            table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(_cell(value)) for value in row.values()))
+        table.add_row(*(escape(_cell(row[name])) for name in names))
     return table
 
 
 def _plain(rows: Sequence[Row]) -> str:
     text = io.StringIO()
-    Console(file=text, width=200).print(_table(rows, ""))
+    Console(file=text, width=_UNFOLDED).print(_table(rows, ""))
     return text.getvalue()
 
 
 def _json(rows: Sequence[Row]) -> str:
-    clean = [{name: _or_none(value) for name, value in row.items()} for row in rows]
+    clean = [{name: _exact(value) for name, value in row.items()} for row in rows]
     return json.dumps(clean, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
@@ -158,15 +170,23 @@ def _csv(rows: Sequence[Row]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     if rows:
         writer.writerow(rows[0])
-    writer.writerows(["" if _or_none(value) is None else value for value in row.values()] for row in rows)
+    exact = ([_exact(value) for value in row.values()] for row in rows)
+    writer.writerows(["" if value is None else value for value in row] for row in exact)
     return text.getvalue()
 
 
-def _or_none(value: object) -> object:
+def _exact(value: object) -> object:
+    """Return a value as programs read it: ISO 8601 for an instant, None for NaN."""
+    if isinstance(value, datetime):
+        return value.isoformat()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if math.isfinite(value) else "-"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"  # a narrow table folds it between date and time
+    if isinstance(value, timedelta) and not value % timedelta(seconds=1):
+        return format_duration(value)
     return "-" if value is None else str(value)

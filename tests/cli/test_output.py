@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -34,6 +35,37 @@ def test_a_table_shows_names_with_brackets_as_they_are(tmp_path):
     text = (tmp_path / "out.txt").read_text()
     assert "ba[ck]up" in text
     assert "0.75" in text
+
+
+def test_a_table_for_a_program_is_not_folded_to_a_terminal(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    name = "service:http_request_duration_seconds:p99{service='search', zone='a', cluster='one-of-many'}"
+    write_table([{"series_id": name, "points": 1}], Format.TABLE, None)
+    assert name in capsys.readouterr().out
+
+
+def test_a_number_is_never_split_over_two_lines(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    row = {
+        "series_id": "a-name-that-is-long-enough-to-fold",
+        "mase_ratio": 0.2964,
+        "seconds": 0.0002691,
+        "points": 8640,
+    }
+    write_table([row], Format.TABLE, None)
+    words = capsys.readouterr().out.split()
+    assert {"0.2964", "0.0002691", "8640"} <= set(words)
+
+
+def test_instants_and_steps_are_short_in_a_table_and_exact_elsewhere(capsys):
+    row = {"start": datetime(2026, 8, 29, 12, 30, 15, tzinfo=UTC), "step": timedelta(minutes=1), "last": None}
+    for form in Format:
+        write_table([row], form, None)
+    said = capsys.readouterr().out
+    assert "2026-08-29 12:30 " in said
+    assert "1m" in said
+    assert '"start": "2026-08-29T12:30:15+00:00"' in said
+    assert "2026-08-29T12:30:15+00:00,0:01:00," in said
 
 
 def test_no_rows_is_an_empty_list_and_not_a_crash(capsys):
