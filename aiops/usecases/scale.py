@@ -73,7 +73,7 @@ async def scale(
     replicas = await workload.read()
     series, trouble = await _demand(source, asked, now)
     demand = None if series is None or math.isnan(series.values[-1]) else float(series.values[-1])
-    peak = None if series is None else _peak(series, forecaster, policy)
+    peak = None if series is None else _peak(series, forecaster, policy, now)
     observation = Observation(current=replicas.current, ready=replicas.ready, demand=demand)
     decision, state = step(state, observation, peak, policy, now)
     if policy.mode in _CHANGES_THE_WORLD and decision.desired != decision.current:
@@ -97,7 +97,8 @@ async def _demand(source: MetricSource, asked: DemandQuery, now: datetime) -> tu
     return series, f"{series.key} has no value for the step that ended at {end.isoformat()}" if missing else ""
 
 
-def _peak(series: Series, forecaster: WindowForecaster, policy: ScalingPolicy) -> float:
-    steps = max(-(-policy.forecast.window // series.step), 1)
+def _peak(series: Series, forecaster: WindowForecaster, policy: ScalingPolicy, now: datetime) -> float:
+    # The window starts now, its first step where the series ends: up to a step earlier.
+    steps = -(-(now + policy.forecast.window - series.end) // series.step)
     last = np.array([len(series) - 1])
     return float(forecaster.window_maximum(series, last, steps, np.array([policy.forecast.level]))[0, 0])

@@ -103,6 +103,29 @@ def test_the_same_demand_in_full_does_scale_down_after_the_stabilization_window(
     assert target.replicas < 60
 
 
+class Recorder:
+    """A window forecaster that only remembers how many steps it was asked for."""
+
+    name = "recorder"
+    window = 0
+
+    def window_maximum(self, series, cutoffs, window, levels):
+        self.window = window
+        return np.full((len(cutoffs), len(levels)), 1000.0)
+
+
+@pytest.mark.parametrize(("seconds", "steps"), [(0, 4), (1, 5), (59, 5), (60, 4)])
+def test_the_window_counts_from_now_and_not_from_the_step_before(seconds, steps):
+    forecaster = Recorder()
+    policy = ScalingPolicy(bounds=Bounds(max_replicas=100), load=Load(capacity_per_replica=50))
+    asked = scale.DemandQuery(query="load", history=timedelta(days=1))
+    source, now = MemorySource([demand()]), NOW - MINUTE + timedelta(seconds=seconds)
+
+    asyncio.run(scale.scale(source, Target(), forecaster, policy, asked, ScalingState(), now))
+
+    assert forecaster.window == steps
+
+
 def test_two_series_are_refused_by_name():
     with pytest.raises(ConfigError, match=r"returns 2 series, such as load_a and load_b: sum them up"):
         turn(MemorySource([demand("load_a"), demand("load_b")]), Target(), query="load_*")
