@@ -70,8 +70,11 @@ def test_a_missing_program_is_one_line_and_not_a_traceback(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_everything_is_stopped_when_we_are_told_to_stop(number):
+def test_everything_is_stopped_when_we_are_told_to_stop(request, number):
     say = "import os, time; print(os.getppid(), flush=True); time.sleep(60)"
+    # A shell starts what runs in its background deaf to Ctrl-C, and children inherit that; a handler is not inherited.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with subprocess.Popen(
         [*TESTBED, "--prometheus", "--", sys.executable, "-c", say],
         stdout=subprocess.PIPE,
