@@ -23,6 +23,18 @@ class Never:
         return np.full((len(history.keys), horizon), np.nan)
 
 
+@dataclass(frozen=True)
+class Constant:
+    """Says one number, once there is enough history."""
+
+    name: str
+    value: float
+    least: int = 0
+
+    def point(self, history, horizon):
+        return np.full((len(history.keys), horizon), self.value if history.length >= self.least else np.nan)
+
+
 def frame(*rows):
     keys = tuple(SeriesKey(f"s{number}") for number in range(len(rows)))
     return Frame(keys=keys, start=datetime(2026, 1, 5, tzinfo=UTC), step=timedelta(hours=1), values=np.array(rows))
@@ -51,6 +63,15 @@ def test_where_no_model_can_the_row_is_nan():
     made = Selection(candidates=(Never(),)).forecast(fleet(), 24, LEVELS)
     assert made.models == ("", "")
     assert np.isnan(made.values).all()
+
+
+def test_models_are_compared_where_all_of_them_forecast():
+    history = frame(np.repeat([100.0, 10.0], 24 * 14))
+    old, late = Constant("old", 9.0), Constant("late", 12.0, least=24 * 20)  # old was 91 off before late could speak
+
+    made = Selection(candidates=(late, old)).forecast(history, 24, LEVELS)
+
+    assert made.models == ("old",)
 
 
 def test_the_simplest_wins_a_tie():
