@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -32,11 +35,32 @@ class LocalMapper:
                     yield index, error
             return
         # A fork would copy the threads of a progress bar, and their locks.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(self._workers, mp_context=context) as pool:
-            futures = {pool.submit(work, item): index for index, item in enumerate(items)}
+        pool = ProcessPoolExecutor(self._workers, mp_context=multiprocessing.get_context("spawn"))
+        others = set(multiprocessing.active_children())
+        try:
+            with _deaf_to_interrupts():
+                futures = {pool.submit(work, item): index for index, item in enumerate(items)}
             for future in as_completed(futures):
                 try:
                     yield futures[future], future.result()
                 except Exception as error:  # noqa: BLE001 - as above
                     yield futures[future], error
+        except BaseException:  # Ctrl-C, or nobody wants the rest: do not wait for it
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in set(multiprocessing.active_children()) - others:
+                child.terminate()
+            raise
+        pool.shutdown()
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Let processes that are started within ignore Ctrl-C: it reaches the whole group, and only we answer it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -24,6 +24,7 @@ from aiops.series.duration import format_duration
 
 DEFAULT_HPA = "default HPA"
 TUNED_HPA = "tuned HPA"
+_UNBOUNDED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class Grid:
 
     Attributes:
         targets: Target utilizations of the HPA alone.
-        down_windows: Scale-down stabilization windows of the tuned HPA; the first is the default's.
+        down_windows: Scale-down stabilization windows of the tuned HPA, beside no ``behavior`` at all.
         floor_targets: Target utilizations of the HPA above a floor.
         levels: Forecast levels of a floor; empty for the policy's own.
     """
@@ -106,14 +107,21 @@ def sweep_case(case: Case, contenders: Sequence[Contender], grid: Grid) -> list[
     Raises:
         DataError: If no demand is known in the scored time.
     """
-    default = {f"target {target:g}": Hpa(target=target) for target in grid.targets}
-    tuned = {
-        f"target {target:g}, scale-down window {format_duration(window)}": Hpa(
+    bounds = [contender.policy.bounds for contender in contenders]
+    within = partial(
+        Hpa,
+        min_replicas=min((each.min_replicas for each in bounds), default=1),
+        max_replicas=max((each.max_replicas for each in bounds), default=_UNBOUNDED),
+    )
+    default = {f"target {target:g}": within(target=target) for target in grid.targets}
+    windows = {
+        f"target {target:g}, scale-down window {format_duration(window)}": within(
             target=target, behavior=Behavior(down=Rules(stabilization=window, policies=DOWN.policies))
         )
         for window in grid.down_windows
         for target in grid.targets
     }
+    tuned = {**default, **windows}  # whoever tunes may also leave the behavior out
     plain = [
         _sweep(name, hpas, partial(replay_hpa, case)) for name, hpas in ((DEFAULT_HPA, default), (TUNED_HPA, tuned))
     ]
@@ -128,7 +136,9 @@ def _sweep_contender(case: Case, contender: Contender, grid: Grid) -> Sweep:
     parts = []
     for index, level in enumerate(levels.tolist()):
         floors = floors_of(case, contender.policy_of(case, level), peaks[:, index])
-        hpas = {f"level {level:g}, target {target:g}": Hpa(target=target) for target in grid.floor_targets}
+        hpas = {
+            f"level {level:g}, target {target:g}": hpa_under(contender.policy, target) for target in grid.floor_targets
+        }
         parts.append(_sweep(contender.name, hpas, partial(_under, case, floors)))
     return Sweep(
         scaler=contender.name,
@@ -137,6 +147,12 @@ def _sweep_contender(case: Case, contender: Contender, grid: Grid) -> Sweep:
         cost=np.concatenate([part.cost for part in parts]),
         forecast_seconds=seconds,
     )
+
+
+def hpa_under(policy: ScalingPolicy, target: float) -> Hpa:
+    """Return the HPA that a policy's floor is put under: its bounds are the policy's."""
+    bounds = policy.bounds
+    return Hpa(target=target, min_replicas=bounds.min_replicas, max_replicas=bounds.max_replicas)
 
 
 def _under(case: Case, floors: IntArray, hpa: Hpa) -> ScalingOutcome:

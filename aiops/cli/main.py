@@ -21,6 +21,7 @@ EXIT_CODES: tuple[tuple[type[AiopsError], int], ...] = (
 )
 UNEXPECTED = 1
 INTERRUPTED = 130
+CLOSED = 141
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,7 +33,7 @@ Example: `aiops backtest scaling --source traces/ --report verdict.html`
 Forecast load, score telemetry and scale workloads ahead of demand.
 
 Exit codes: 0 all done; 1 a fault of ours; 2 an option, a setting or a policy is wrong; 3 the telemetry cannot be used;
-4 Prometheus did not answer or refused; 5 done, but some series were left out (they are named).
+4 Prometheus did not answer or refused; 5 done, but some series were left out (they are named); 130 interrupted.
 """,
 )
 app.add_typer(
@@ -57,6 +58,9 @@ def main() -> None:
     except AiopsError as error:
         messages.print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
+    except BrokenPipeError:  # whoever read our output has seen enough; a second try at exit would say so again
+        sys.stdout = None
+        sys.exit(CLOSED)
     except KeyboardInterrupt:
         messages.print("stopped")
         sys.exit(INTERRUPTED)

@@ -11,6 +11,7 @@ from aiops.demo.fleet import Incident, generate
 from aiops.errors import DataError
 from aiops.series import Frame, Series, SeriesKey
 from aiops.series.grid import floor
+from aiops.usecases.backtest import CAPACITY, number_in
 from aiops.wiring import Reading
 
 LOADED = "demo:load"
@@ -19,6 +20,8 @@ LOADED = "demo:load"
 _MOST = 12
 _WEEK = timedelta(weeks=1)
 _HISTORY = timedelta(weeks=4)
+_SHORTEST = timedelta(days=4)
+_PEAK_REPLICAS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,24 +66,25 @@ def generated(end: datetime, seed: int = 7) -> Cast:
 def from_folder(reading: Reading, folder: str, end: datetime) -> Cast:
     """Return up to twelve series of a folder, moved by whole weeks so that they end within the week before ``end``.
 
-    The finest grid that at least one series has is taken, and series on other grids are left out. The scaled one is the
-    first whose index names a ``capacity_per_replica``; without any, the first, with a capacity that lets its 99th
-    percentile need 40 replicas.
+    The finest grid that a series of four days has is taken, and series on other grids are left out. The scaled one is
+    the first whose index names a ``capacity_per_replica``; without any, the one with the highest 99th percentile, and a
+    capacity that lets that need 40 replicas.
 
     Raises:
-        DataError: If no series has two days of data.
+        DataError: If no series has four days of data, or none has demand.
     """
-    long = [each for each in reading.telemetry.series if len(each) * each.step >= timedelta(days=2)]
+    long = [each for each in reading.telemetry.series if len(each) * each.step >= _SHORTEST]
     if not long:
-        raise DataError(f"{folder}: no series is two days long; the demo needs history to learn from")
+        raise DataError(f"{folder}: no series is {_SHORTEST.days} days long; the demo needs history to learn from")
     step = min(each.step for each in long)
     chosen = [_moved(each, end) for each in long if each.step == step][:_MOST]
-    capacities = {
-        key: meta["capacity_per_replica"] for key, meta in reading.metadata.items() if "capacity_per_replica" in meta
-    }
-    scaled = next((each for each in chosen if each.key in capacities), chosen[0])
-    known = capacities.get(scaled.key)
-    capacity = float(known) if known else float(np.nanquantile(scaled.values, 0.99)) / 40
+    said = {each.key: number_in(reading.metadata.get(each.key, {}), CAPACITY) for each in chosen}
+    peaks = {each.key: float(np.nanquantile(each.values, 0.99)) for each in chosen}
+    highest = max(chosen, key=lambda each: peaks[each.key])
+    scaled = next((each for each in chosen if said[each.key]), highest)
+    capacity = said[scaled.key] or peaks[scaled.key] / _PEAK_REPLICAS
+    if capacity <= 0:
+        raise DataError(f"{folder}: {scaled.key} has no demand that a replica could serve; choose another folder")
     latest = max(each.end for each in chosen)
     frame = Frame.of([_named(each.between(latest - _HISTORY, latest)) for each in chosen])
     return Cast(

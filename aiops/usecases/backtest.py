@@ -9,15 +9,15 @@ from datetime import timedelta
 from functools import partial
 
 from aiops.backtest.forecasts import ForecastComparison, evaluate
-from aiops.backtest.hpa import Hpa
 from aiops.backtest.outcome import ScalingOutcome
 from aiops.backtest.replay import Case, peaks_for, replay_peaks
 from aiops.backtest.splits import RollingOrigins
-from aiops.backtest.study import Contender, Grid, Sweep, sweep_case
+from aiops.backtest.study import Contender, Grid, Sweep, hpa_under, sweep_case
 from aiops.errors import AiopsError, ConfigError, DataError
 from aiops.forecasting.forecaster import PathForecaster
 from aiops.ports import Mapper
 from aiops.series import FloatArray, Frame, Series, SeriesKey, from_epoch
+from aiops.series.quality import Limits, assess
 
 CAPACITY = "capacity_per_replica"
 """Column of a folder's index: the demand that one replica serves."""
@@ -56,6 +56,10 @@ def cases_from(
     kind: type[AiopsError] = ConfigError
     for each in series:
         try:
+            if (quality := assess(each)).points < Limits().min_points:
+                raise DataError(
+                    f"only {quality.points} points, fewer than the {Limits().min_points} that a replay needs"
+                )
             case = _case(each, metadata.get(each.key, {}), replay)
             case.workload.needed  # noqa: B018 - a demand that cannot be simulated says so now, not in the middle
         except AiopsError as error:
@@ -99,9 +103,8 @@ def sweep_all(
 def replay_example(case: Case, contender: Contender, target: float) -> ScalingOutcome:
     """Replay one contender at its own level above one HPA, decision by decision."""
     policy = contender.policy_of(case)
-    return replay_peaks(
-        case, policy, peaks_for(case, policy, contender.forecaster), Hpa(target=target), scaler=contender.name
-    )
+    peaks = peaks_for(case, policy, contender.forecaster)
+    return replay_peaks(case, policy, peaks, hpa_under(policy, target), scaler=contender.name)
 
 
 def evaluate_all(
@@ -148,7 +151,7 @@ def _sweep(contenders: Sequence[Contender], grid: Grid, case: Case) -> list[Swee
 
 
 def _case(series: Series, said: Mapping[str, str], replay: Replay) -> Case:
-    capacity = _number(said, CAPACITY)
+    capacity = number_in(said, CAPACITY)
     capacity = replay.capacity_per_replica if capacity is None else capacity
     if capacity is None:
         raise ConfigError(
@@ -156,7 +159,7 @@ def _case(series: Series, said: Mapping[str, str], replay: Replay) -> Case:
             f"column {CAPACITY} in index.csv"
         )
     half = len(series) // 2 * series.step
-    said_start, said_end = _number(said, "eval_start"), _number(said, "eval_end")
+    said_start, said_end = number_in(said, "eval_start"), number_in(said, "eval_end")
     end = series.end if said_end is None else from_epoch(said_end)
     start = end - min(replay.scored, half) if said_start is None else from_epoch(said_start)
     return Case(
@@ -169,7 +172,12 @@ def _case(series: Series, said: Mapping[str, str], replay: Replay) -> Case:
     )
 
 
-def _number(said: Mapping[str, str], column: str) -> float | None:
+def number_in(said: Mapping[str, str], column: str) -> float | None:
+    """Return what the index says in a column; None if it says nothing.
+
+    Raises:
+        DataError: If that is not a finite number.
+    """
     text = said.get(column, "").strip()
     if not text:
         return None

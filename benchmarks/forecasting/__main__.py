@@ -42,12 +42,13 @@ def main() -> int:
         frames, {name: path_forecaster(name) for name in options.models.split(",")}, ORIGINS, DECILES, progress=progress
     )
     print(table(found))
-    RESULTS.write_text(json.dumps(result(found, chosen), indent=2) + "\n")
+    options.output.write_text(json.dumps(result(found, chosen), indent=2) + "\n")
     return 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.forecasting", description=__doc__)
+    parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
     parser.add_argument("--series", type=int, default=12, help="how many series (Prophet alone costs 10 s each)")
     parser.add_argument("--models", default=",".join(PATH), help="names of the catalog, seasonal-naive among them")
     return parser.parse_args()

@@ -1,5 +1,6 @@
 """A sweep is nothing but single replays, each with its own setting."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -48,8 +49,8 @@ def test_every_point_of_a_sweep_is_the_replay_of_its_setting():
         for window in GRID.down_windows
         for target in GRID.targets
     ]
-    assert tuned.cost.tolist() == [each.cost_ratio for each in singles]
-    assert tuned.settings[1] == "target 0.9, scale-down window 5m"
+    assert tuned.cost.tolist() == [*default.cost.tolist(), *(each.cost_ratio for each in singles)]
+    assert tuned.settings[len(GRID.targets) + 1] == "target 0.9, scale-down window 5m"
     singles = [
         replay(shop, ours.policy_of(shop, level), ours.forecaster, Hpa(target=target))
         for level in GRID.levels
@@ -69,3 +70,11 @@ def test_a_mean_is_taken_setting_by_setting():
     assert both.settings == whole.settings
     assert both.cost.tolist() == pytest.approx(((whole.cost + half.cost) / 2).tolist())
     assert both.unmet.tolist() == pytest.approx(((whole.unmet + half.unmet) / 2).tolist())
+
+
+def test_the_bounds_of_a_policy_bind_its_hpa_and_the_plain_ones():
+    shop, ours = case(), contender()
+    bounds = ours.policy.bounds.model_copy(update={"max_replicas": 3})
+    tight = replace(ours, policy=ours.policy.model_copy(update={"bounds": bounds}))
+    for sweep in sweep_case(shop, [tight], GRID):
+        assert sweep.unmet.min() > 0.2, sweep.scaler

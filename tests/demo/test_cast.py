@@ -16,7 +16,7 @@ END = datetime(2026, 6, 3, 12, 34, 56, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def reading(*keys, days=3):
+def reading(*keys, days=5):
     start = datetime(2024, 1, 1, 0, 0, 20, tzinfo=UTC)  # a Monday, twenty seconds off the minute
     values = np.arange(days * 1440, dtype=np.float64)
     found = tuple(Series(key=key, start=start, step=MINUTE, values=values) for key in keys)
@@ -41,5 +41,5 @@ def test_the_query_of_the_scaled_series_quotes_what_its_id_holds():
 
 
 def test_a_day_is_too_short():
-    with pytest.raises(DataError, match="no series is two days long"):
+    with pytest.raises(DataError, match="no series is 4 days long"):
         from_folder(reading(SeriesKey("load"), days=1), "traces", END)
