@@ -44,7 +44,8 @@ PROTOCOL = (
     "A forecast is a floor under the default HPA: each minute it asks for replicas for the coming minutes, from "
     "quantiles of its own earlier errors. It sees nothing that was not known at that minute.",
     "Curves are means over workloads, setting by setting. Between two points of a curve the logarithm of unmet demand "
-    "is taken as linear in cost.",
+    "is taken as linear in cost. A measured point can lie above such a line: so the tuned HPA, which has all settings "
+    "of the default one and more, can read a little worse than it between two of them.",
 )
 
 _TONES = {DEFAULT_HPA: Tone.GREY, TUNED_HPA: Tone.ORANGE}
