@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from aiops.alerting.alert import Alert
+from aiops.forecasting.bundle import Bundle
 from aiops.series import Series
 from aiops.series.quality import Quality
 
@@ -111,4 +113,85 @@ class Mapper(Protocol):
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[int, Result | Exception]]:
         """Yield (index, result) as each is done, in any order; an item that fails yields its exception."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptBundle:
+    """A bundle on disk.
+
+    Attributes:
+        path: Its folder.
+        digest: SHA-256 of its manifest, which holds that of every other file.
+    """
+
+    path: Path
+    digest: str
+
+
+class BundleShelf(Protocol):
+    """Where bundles are kept before anything is registered."""
+
+    def keep(self, bundle: Bundle) -> KeptBundle:
+        """Write a bundle, whole or not at all; the same bundle gives the same bytes.
+
+        Raises:
+            ConfigError: If it cannot be written.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """One registered version of a model.
+
+    Attributes:
+        name: Name of the model.
+        number: Number of the version, as the registry writes it.
+        digest: Digest of its bundle.
+    """
+
+    name: str
+    number: str
+    digest: str
+
+
+class ModelStore(Protocol):
+    """Where bundles are registered, and which of them is the champion."""
+
+    async def champion(self, name: str) -> ModelVersion | None:
+        """Return the version that serves now; None if there is none.
+
+        Raises:
+            UpstreamError: If the registry did not answer, or refused.
+        """
+        ...
+
+    async def load(self, version: ModelVersion) -> Bundle:
+        """Return the bundle of a version, every byte checked against the digest.
+
+        Raises:
+            ModelError: If it is missing, or not what was registered.
+            UpstreamError: If the registry did not answer, or refused.
+        """
+        ...
+
+    async def register(
+        self, name: str, bundle: KeptBundle, tags: Mapping[str, str], metrics: Mapping[str, float]
+    ) -> ModelVersion:
+        """Store a bundle as a new version; one that is registered already keeps its number.
+
+        A version appears only when all of its files are stored.
+
+        Raises:
+            UpstreamError: If the registry did not answer, or refused.
+        """
+        ...
+
+    async def promote(self, version: ModelVersion) -> None:
+        """Make a version the champion.
+
+        Raises:
+            UpstreamError: If the registry did not answer, or refused.
+        """
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-_CHATTY = ("cmdstanpy", "prophet", "prophet.plot", "urllib3", "httpx", "httpcore", "stamina")
+_CHATTY = ("cmdstanpy", "prophet", "prophet.plot", "urllib3", "httpx", "httpcore", "stamina", "alembic")
 
 
 def configure(level: str = "WARNING") -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from aiops.errors import ConfigError, DataError
-from aiops.ports import Clock, MetricSource, Telemetry
+from aiops.ports import Clock, Mapper, MetricSource, ModelStore, Telemetry
 from aiops.series import SeriesKey
 from aiops.series.grid import floor
+from aiops.series.snapshot import Snapshot
 from aiops.settings import Settings
 
 
@@ -48,6 +50,12 @@ class Reading:
     metadata: Mapping[SeriesKey, Mapping[str, str]]
 
 
+class Engine(StrEnum):
+    """Who does the heavy work."""
+
+    LOCAL = "local"
+
+
 def settings() -> Settings:
     """Read the settings from the environment, once a command.
 
@@ -78,6 +86,46 @@ def read(request: Request, configured: Settings, clock: Clock) -> Reading:
     if "://" in request.source:
         raise ConfigError(f"--source {request.source}: give a folder, or a URL that starts with http:// or https://")
     return _read_folder(request)
+
+
+def snapshot(request: Request, configured: Settings, clock: Clock) -> tuple[Snapshot, tuple[str, ...]]:
+    """Read what was asked for as a snapshot, and what the source said beside the data.
+
+    Raises:
+        ConfigError, DataError, UpstreamError: As ``read``.
+    """
+    if request.source.startswith(("http://", "https://")):
+        end = floor(request.end or clock.now(), request.step)
+        request = replace(request, end=end)
+    telemetry = read(request, configured, clock).telemetry
+    until = request.end or max(each.end for each in telemetry.series)
+    found = [each.known_at(until) for each in telemetry.series]
+    return Snapshot(
+        query=request.query or "",
+        until=until,
+        series=tuple(sorted((each for each in found if len(each)), key=lambda each: each.key)),
+        skipped=tuple(sorted(telemetry.skipped)),
+    ), telemetry.warnings
+
+
+def mapper(engine: Engine, workers: int) -> Mapper:
+    """Return who does the heavy work."""
+    from aiops.adapters.local_mapper import LocalMapper
+
+    return {Engine.LOCAL: LocalMapper}[engine](workers)
+
+
+def model_store(uri: str) -> ModelStore:
+    """Return the registry at ``uri``: an SQLite file, or an MLflow server.
+
+    Raises:
+        ConfigError: If it is neither, or MLflow is not installed.
+    """
+    try:
+        from aiops.adapters.mlflow_models import MlflowModels
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"the registry needs MLflow ({error}): install aiops[train]") from error
+    return MlflowModels(uri)
 
 
 def _read_prometheus(request: Request, configured: Settings, clock: Clock) -> Reading:

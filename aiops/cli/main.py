@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from aiops import __version__
-from aiops.cli import backtest, demo, inspect
+from aiops.cli import backtest, demo, inspect, train
 from aiops.cli.output import messages
 from aiops.errors import AiopsError, ConfigError, DataError, ModelError, UpstreamError
 
@@ -33,12 +33,14 @@ Example: `aiops backtest scaling --source traces/ --report verdict.html`
 Forecast load, score telemetry and scale workloads ahead of demand.
 
 Exit codes: 0 all done; 1 a fault of ours; 2 an option, a setting or a policy is wrong; 3 the telemetry cannot be used;
-4 Prometheus did not answer or refused; 5 done, but some series were left out (they are named); 130 interrupted.
+4 Prometheus or MLflow did not answer or refused; 5 done, but some series were left out (they are named);
+130 interrupted.
 """,
 )
 app.add_typer(
     backtest.app, name="backtest", short_help="What a scaler or a forecaster would have done on your history."
 )
+app.command("train", short_help="Forecasts as a registered bundle; a better one becomes the champion.")(train.train)
 app.command("inspect", short_help="What a source holds, and whether it can be trusted.")(inspect.inspect)
 app.command("demo", short_help="The whole loop on a generated fleet, beside an empty Prometheus.")(demo.demo)
 
