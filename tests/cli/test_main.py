@@ -42,7 +42,9 @@ def folder(tmp_path):
     return root
 
 
-@pytest.mark.parametrize("command", [[], ["backtest", "scaling"], ["backtest", "forecast"], ["inspect"], ["demo"]])
+@pytest.mark.parametrize(
+    "command", [[], ["backtest", "scaling"], ["backtest", "forecast"], ["train"], ["inspect"], ["demo"]]
+)
 def test_help_opens_with_an_example(command):
     said = run(*command, "--help")
     lines = [line.strip() for line in said.stdout.splitlines() if line.strip()]
@@ -57,6 +59,7 @@ def test_help_does_not_load_heavy_libraries():
         "from aiops.cli.main import main\n"
         "try: main()\nexcept SystemExit: pass\n"
         "heavy = {'pandas', 'numba', 'pyarrow', 'statsmodels', 'prophet', 'river', 'requests', 'jinja2', 'scipy'}\n"
+        "heavy.add('mlflow')\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     said = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
@@ -159,6 +162,10 @@ def test_inspect_names_what_is_wrong_with_a_series_and_ends_with_5(folder):
         (["backtest", "scaling", "--source", "{folder}", "--policy", "gone.yaml"], 2, "gone.yaml"),
         (["backtest", "scaling", "--source", "{folder}", "--report", "page.json"], 2, ".html"),
         (["demo", "--hours", "0"], 2, "--hours"),
+        (["train"], 2, "--source or --snapshot"),
+        (["train", "--source", "{folder}", "--registry", "postgres://db"], 2, "sqlite:///"),
+        (["train", "--source", "{folder}", "--forecaster", "magic"], 2, "holt-winters"),
+        (["train", "--snapshot", "gone"], 3, "--source"),
     ],
 )
 def test_errors_say_what_and_end_with_their_code(folder, tmp_path, arguments, code, words):
