@@ -22,6 +22,8 @@ from aiops.usecases.backtest import frames_of
 STALE_STEPS = 5
 """A series without a value in so many steps before the end of the snapshot has gone silent."""
 
+_TAG_LENGTH = 1000  # registries limit the length of a tag; the bundle holds the whole query
+
 Skipped = tuple[str, str]
 
 
@@ -219,7 +221,7 @@ def _mean(bundle: Bundle, field: str) -> float:
 def _tags(bundle: Bundle, verdict: Verdict) -> dict[str, str]:
     return {
         "aiops.snapshot_digest": bundle.lineage.snapshot_digest,
-        "aiops.query": bundle.lineage.query,
+        "aiops.query": bundle.lineage.query[:_TAG_LENGTH],
         "aiops.cutoff": bundle.cutoff.isoformat(),
         "aiops.version": bundle.lineage.version,
         "aiops.verdict": verdict.reason.value,
