@@ -63,6 +63,7 @@ class Newcomer:
         coverage: Mean over series of the share of the truth within its intervals.
         promised_coverage: What the levels say.
         cutoff: Stamp of the latest observation used.
+        until: From when on a forecast is needed: the end of the range that was asked for.
         found: Series that the source gave, usable or not.
         stale: How many of them were left out because they went silent.
     """
@@ -71,6 +72,7 @@ class Newcomer:
     coverage: float
     promised_coverage: float
     cutoff: datetime
+    until: datetime
     found: int
     stale: int
 
@@ -159,7 +161,7 @@ def _compare(newcomer: Newcomer, champion: Champion, gate: Gate) -> Verdict:
     pairs = np.array([(newcomer.crps[key], champion.crps[key]) for key in both]).reshape(len(both), 2)
     pairs = pairs[~np.isnan(pairs).any(axis=1)]
     compared = len(pairs)
-    expired = newcomer.cutoff >= champion.end
+    expired = newcomer.until >= champion.end
     ended = f"the champion's forecasts ended at {champion.end.isoformat()}"
     if compared == 0:
         return Verdict(

@@ -121,6 +121,7 @@ async def run(
             coverage=_mean(bundle, "coverage"),
             promised_coverage=bundle.promised_coverage,
             cutoff=bundle.cutoff,
+            until=snapshot.until,
             found=len(snapshot.series),
             stale=valid.stale,
         ),

@@ -22,7 +22,13 @@ shares = st.floats(0, 1)
 
 def newcomer(**changed):
     known = Newcomer(
-        crps=dict.fromkeys(KEYS, 1.0), coverage=0.9, promised_coverage=0.9, cutoff=CUTOFF, found=10, stale=0
+        crps=dict.fromkeys(KEYS, 1.0),
+        coverage=0.9,
+        promised_coverage=0.9,
+        cutoff=CUTOFF,
+        until=CUTOFF,
+        found=10,
+        stale=0,
     )
     return replace(known, **changed)
 
@@ -93,7 +99,7 @@ def test_a_smaller_loss_never_turns_a_yes_into_a_no(new, old, factor):
 @given(newcomers, champions)
 def test_a_live_champion_is_never_followed_by_a_worse_one(new, old):
     verdict = judge(new, old, GATE)
-    if verdict.promote and new.cutoff < old.end:
+    if verdict.promote and new.until < old.end:
         assert verdict.ratio is not None
         assert verdict.ratio <= 1
 

@@ -134,6 +134,13 @@ def test_the_same_recipe_on_later_data_follows_and_again_does_not(place):
     assert again.version == later.version == champion(place)
 
 
+def test_a_champion_that_has_run_out_is_followed_even_by_a_worse_one(place):
+    trained(place, snapshot(START + 27 * DAY))
+    done = trained(place, snapshot(START + 28 * DAY), POOR)  # a day later, a day was forecast: nothing is left of it
+    assert done.verdict.reason is Reason.EXPIRED
+    assert champion(place) == done.version
+
+
 def test_older_data_do_not_move_a_champion(place):
     first = trained(place, snapshot(), POOR)
     older = trained(place, snapshot(START + 20 * DAY))
