@@ -36,8 +36,8 @@ check: environment ## The static checks: style, types, layers
 bench: environment tools ## Measure, and keep the result files that the README's tables read (PART=scaling: one part only)
 	@set -e; for part in $(PART); do echo "benchmarks.$$part"; time $(VENV)/python -m benchmarks.$$part $(ARGS); done
 
-tools: ## Obtain the real components that tests and the demo talk to, into a cache of the user
-	@$(PYTHON) -m tools
+tools: ## Obtain the real components that tests and the demo talk to, into a cache of the user (GROUP=cluster: Kubernetes)
+	@$(PYTHON) -m tools $(if $(GROUP),--group $(GROUP))
 
 docs: environment tools ## Write the reference pages that are made from the code
 	@mkdir -p docs/reference

@@ -26,7 +26,7 @@ OLDEST_PYTHON = (3, 11)
 
 def main() -> int:
     """Bring the environment up to date; return the exit code."""
-    profiles = sorted(path.stem for path in REQUIREMENTS.glob("*.txt") if path.stem != "bootstrap")
+    profiles = sorted(path.stem for path in REQUIREMENTS.glob("*.txt") if path.stem not in ("bootstrap", "go"))
     parser = argparse.ArgumentParser(
         prog="python3 -m tools.bootstrap", description="Make or renew .venv from a lock file."
     )

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import os
-import shutil
 from pathlib import Path
 
-from tools.steps import StepFailedError
+from tools.cache import folder
+from tools.golang import GoTool
 from tools.tool import DebianTool, Tool
 
-CATALOG: dict[str, Tool] = {
-    tool.name: tool
-    for tool in (
+_KUBERNETES = "v1.36.2"
+# Where the programs of Kubernetes keep their version. Left at v0.0.0, kubectl and helm refuse to talk to the server.
+_KUBERNETES_VERSION = {
+    f"{package}.{name}": value
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    for name, value in (("gitVersion", _KUBERNETES), ("gitMajor", "1"), ("gitMinor", "36"))
+}
+
+# What plain `make tools` obtains, and what `make tools GROUP=cluster` builds: minutes of work the first time.
+DEFAULT_GROUP = "monitoring"
+GROUPS: dict[str, tuple[Tool, ...]] = {
+    DEFAULT_GROUP: (
         DebianTool(
             name="prometheus",
             package="prometheus",
@@ -27,23 +33,39 @@ CATALOG: dict[str, Tool] = {
             programs={"alertmanager": "usr/bin/prometheus-alertmanager", "amtool": "usr/bin/amtool"},
             compiled_in="/usr/share/prometheus/alertmanager",  # notification templates; it does not start without them
         ),
-    )
+    ),
+    "cluster": (
+        GoTool(name="etcd", packages={"etcd": "go.etcd.io/etcd/server/v3"}),
+        GoTool(
+            name="kubernetes",
+            packages={
+                program: f"k8s.io/kubernetes/cmd/{program}"
+                for program in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+            },
+            variables=_KUBERNETES_VERSION,
+        ),
+        GoTool(
+            name="kwok",
+            packages={"kwok": "sigs.k8s.io/kwok/cmd/kwok"},
+            files={"sigs.k8s.io/kwok": "kustomize"},  # its custom resources, and stages of nodes and pods
+        ),
+        GoTool(
+            name="metrics-server",
+            packages={"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
+            variables={"k8s.io/client-go/pkg/version.gitVersion": "v0.9.0"},
+        ),
+        GoTool(
+            name="helm",
+            packages={"helm": "helm.sh/helm/v4/cmd/helm"},
+            variables={"helm.sh/helm/v4/internal/version.version": "v4.2.4"},
+        ),
+    ),
 }
+CATALOG: dict[str, Tool] = {tool.name: tool for tools in GROUPS.values() for tool in tools}
 
 
 class ToolMissingError(Exception):
     """A program is not on this machine yet; the message says how to get it."""
-
-
-def cache() -> Path:
-    """Return the folder of all tools; shared by every clone that this user has."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aiops" / "tools"
-
-
-def folder(tool: Tool) -> Path:
-    """Return where ``tool`` lives, whether it is there or not. The name changes when its definition does."""
-    key = hashlib.sha256(tool.definition().encode()).hexdigest()[:16]
-    return cache() / f"{tool.name}-{key}"
 
 
 def find(program: str) -> Path:
@@ -52,36 +74,13 @@ def find(program: str) -> Path:
     Raises:
         ToolMissingError: If its tool has not been obtained yet, or no tool brings it.
     """
-    for tool in CATALOG.values():
-        if program in tool.programs:
-            path = folder(tool) / tool.programs[program]
-            if not path.is_file():
-                raise ToolMissingError(f"{program} is not in {folder(tool)}; get it with: make tools")
-            return path
+    for group, tools in GROUPS.items():
+        for tool in tools:
+            if program in tool.programs:
+                path = folder(tool) / tool.programs[program]
+                if not path.is_file():
+                    command = "make tools" if group == DEFAULT_GROUP else f"make tools GROUP={group}"
+                    raise ToolMissingError(f"{program} is not in {folder(tool)}; get it with: {command}")
+                return path
     known = ", ".join(sorted(name for tool in CATALOG.values() for name in tool.programs))
     raise ToolMissingError(f"no tool brings the program {program!r}; the catalog has: {known}")
-
-
-def ensure(tool: Tool) -> bool:
-    """Obtain ``tool`` unless it is there. Return whether anything had to be done.
-
-    Raises:
-        StepFailedError: If it cannot be obtained.
-    """
-    home = folder(tool)
-    if home.is_dir():
-        return False
-    cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / f"{tool.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs of make at once: the second waits and finds it done
-        if home.is_dir():
-            return False
-        unfinished = cache() / f"{tool.name}.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir()
-        tool.obtain(unfinished)
-        for program, path in tool.programs.items():
-            if not os.access(unfinished / path, os.X_OK):
-                raise StepFailedError(f"{tool.name} was obtained, but its program {program} is not at {path}")
-        unfinished.rename(home)  # last and at once: a folder that exists is complete
-    return True

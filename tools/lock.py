@@ -36,6 +36,7 @@ def main() -> int:
         for name, extras in PROFILES.items():
             _compile(name, ["pyproject.toml", *(f"--extra={extra}" for extra in extras), *within])
         _compile("bootstrap", ["requirements/bootstrap.in", *within])
+        _compile("go", ["requirements/go.in", *newest])  # not part of any environment: see tools/golang.py
     except steps.StepFailedError as error:
         print(f"\nthe lock files could not be written: {error}", file=sys.stderr)
         return 1

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+import tools.cache
 from tools import catalog
 from tools.steps import StepFailedError
 
@@ -40,35 +41,35 @@ def cache(tmp_path, monkeypatch):
 
 def test_a_tool_is_obtained_once(cache):
     tool = ScriptTool()
-    assert catalog.ensure(tool)
-    assert not catalog.ensure(tool)
+    assert tools.cache.ensure(tool)
+    assert not tools.cache.ensure(tool)
     assert tool.obtained == 1
-    greet = catalog.folder(tool) / tool.programs["greet"]
+    greet = tools.cache.folder(tool) / tool.programs["greet"]
     assert subprocess.run([greet], capture_output=True, text=True, check=True).stdout == "hello\n"
 
 
 def test_another_definition_lives_in_another_folder(cache):
     old, new = ScriptTool(), ScriptTool(greeting="good morning")
-    assert catalog.ensure(old)
-    assert catalog.ensure(new)
-    assert catalog.folder(old).parent == catalog.folder(new).parent == cache
-    assert catalog.folder(old) != catalog.folder(new)
+    assert tools.cache.ensure(old)
+    assert tools.cache.ensure(new)
+    assert tools.cache.folder(old).parent == tools.cache.folder(new).parent == cache
+    assert tools.cache.folder(old) != tools.cache.folder(new)
 
 
 def test_a_failure_leaves_no_tool_behind_and_the_next_run_tries_again(cache):
     tool = ScriptTool(fails=True)
     with pytest.raises(StepFailedError, match="network is down"):
-        catalog.ensure(tool)
-    assert not catalog.folder(tool).exists()
+        tools.cache.ensure(tool)
+    assert not tools.cache.folder(tool).exists()
     tool.fails = False
-    assert catalog.ensure(tool)
+    assert tools.cache.ensure(tool)
 
 
 def test_a_tool_without_its_program_is_refused(cache):
     tool = ScriptTool(programs={"greet": "bin/greet", "wave": "bin/wave"})
     with pytest.raises(StepFailedError, match=r"its program wave is not at bin/wave"):
-        catalog.ensure(tool)
-    assert not catalog.folder(tool).exists()
+        tools.cache.ensure(tool)
+    assert not tools.cache.folder(tool).exists()
 
 
 @pytest.mark.parametrize("program", ["prometheus", "promtool", "alertmanager", "amtool"])
