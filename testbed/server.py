@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -30,12 +31,14 @@ class Server:
         name: What it is, such as ``"prometheus"``.
         url: Where it listens, without a slash at the end.
         folder: Its data, configuration and log; removed when it has stopped.
+        grace_seconds: How long it may take to end when asked to; zero: it is not asked.
     """
 
     name: str
     url: str
     folder: Path
     process: subprocess.Popen[bytes]
+    grace_seconds: float = _STOP_GRACE_SECONDS
 
     @property
     def log(self) -> Path:
@@ -55,13 +58,13 @@ class Server:
         return self.process.poll() is None
 
     def stop(self) -> None:
-        """End the process: ask, and after two seconds insist. Does nothing when it has ended already."""
-        if self.is_running():
+        """End the process: ask, and after the grace time insist. Does nothing when it has ended already."""
+        if self.is_running() and self.grace_seconds > 0:
             self.process.terminate()
-            try:
-                self.process.wait(_STOP_GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(self.grace_seconds)
+        if self.is_running():
+            self.process.kill()
         self.process.wait()
 
 
@@ -72,6 +75,8 @@ def running(
     *,
     ready_path: str = "/-/ready",
     ready_within_seconds: float = 30.0,
+    authority: Path | None = None,
+    grace_seconds: float = _STOP_GRACE_SECONDS,
 ) -> Iterator[Server]:
     """Run a server on a free loopback port until the ``with`` block ends.
 
@@ -79,6 +84,8 @@ def running(
         name: What it is; names its folder and its log.
         command: Given the port and an empty folder, writes what the program needs there and returns its command line.
         ready_path: Answers 200 once the server is ready.
+        authority: The certificate that signed the server's, when it speaks HTTPS; None means HTTP.
+        grace_seconds: How long it may take to end when asked to; zero kills it at once.
 
     Raises:
         NotReadyError: If it ends or stays silent; carries the log.
@@ -87,9 +94,11 @@ def running(
         folder = Path(tempfile.mkdtemp(prefix=f"aiops-{name}-"))
         try:
             port = free_port()
-            server = _start(name, port, folder, command(port, folder))
+            process = _start(name, folder, command(port, folder))
+            url = f"{'http' if authority is None else 'https'}://127.0.0.1:{port}"
+            server = Server(name=name, url=url, folder=folder, process=process, grace_seconds=grace_seconds)
             try:
-                _wait_until_ready(server, ready_path, ready_within_seconds)
+                _wait_until_ready(server, ready_path, ready_within_seconds, authority)
             except NotReadyError:
                 # Between our choosing the port and the server's using it, another program may have taken it.
                 if attempt < _ATTEMPTS_AT_A_PORT and "address already in use" in server.log_tail():
@@ -112,9 +121,9 @@ def free_port() -> int:
         return port
 
 
-def _start(name: str, port: int, folder: Path, command: Sequence[str | Path]) -> Server:
+def _start(name: str, folder: Path, command: Sequence[str | Path]) -> subprocess.Popen[bytes]:
     with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [*_dies_with_parent(), *map(str, command)],
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -122,7 +131,6 @@ def _start(name: str, port: int, folder: Path, command: Sequence[str | Path]) ->
             stderr=subprocess.STDOUT,
             process_group=0,  # Ctrl-C is for us; we then stop the server in order
         )
-    return Server(name=name, url=f"http://127.0.0.1:{port}", folder=folder, process=process)
 
 
 def _dies_with_parent() -> list[str]:
@@ -131,9 +139,10 @@ def _dies_with_parent() -> list[str]:
     return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 
 
-def _wait_until_ready(server: Server, ready_path: str, within_seconds: float) -> None:
+def _wait_until_ready(server: Server, ready_path: str, within_seconds: float, authority: Path | None) -> None:
     deadline = time.monotonic() + within_seconds
-    with httpx.Client(trust_env=False, timeout=1.0) as client:
+    trusted = ssl.create_default_context(cafile=authority)
+    with httpx.Client(trust_env=False, timeout=1.0, verify=trusted) as client:
         while time.monotonic() < deadline:
             if not server.is_running():
                 code = server.process.returncode
