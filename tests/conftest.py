@@ -9,7 +9,11 @@ import hypothesis
 import pytest
 
 import testbed.alertmanager
+import testbed.apiserver
+import testbed.cluster
 import testbed.prometheus
+from testbed.apiserver import ApiServer
+from testbed.cluster import Cluster
 from testbed.server import Server
 from tools.catalog import ToolMissingError
 
@@ -48,6 +52,20 @@ def alertmanager() -> Iterator[Server]:
     """One Alertmanager for the whole run; it notifies nobody."""
     with testbed.alertmanager.alertmanager() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def apiserver() -> Iterator[ApiServer]:
+    """One Kubernetes API for the whole run, without controllers; each test uses a namespace of its own."""
+    with testbed.apiserver.apiserver() as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """One whole Kubernetes cluster for the whole run; each test uses a namespace of its own."""
+    with testbed.cluster.cluster() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +108,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed:
         given: dict[str, Any] = getattr(item, "funcargs", {})
-        for name, server in given.items():
-            if isinstance(server, Server):
-                report.sections.append((f"log of {name}", server.log_tail()))
+        for value in given.values():
+            servers = (value,) if isinstance(value, Server) else getattr(value, "servers", ())
+            for server in servers:
+                report.sections.append((f"log of {server.name}", server.log_tail()))
     return report

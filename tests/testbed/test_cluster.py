@@ -1,0 +1,94 @@
+"""The real cluster: its pods take their time, its autoscaler looks at their CPU, and its end is complete."""
+
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from kubernetes import client
+
+import testbed.cluster
+from testbed.nodes import use_cpu
+from testbed.pod_metrics import pod_metrics
+
+pytestmark = pytest.mark.slow
+
+
+def deploy(api, namespace, replicas):
+    """Create ``web``, whose pods ask for 200 millicores, in a new namespace, and wait until all are ready."""
+    api.kubectl("create", "namespace", namespace)
+    container = client.V1Container(
+        name="web", image="none", resources=client.V1ResourceRequirements(requests={"cpu": "200m"})
+    )
+    labels = {"app": "web"}
+    deployment = client.V1Deployment(
+        metadata=client.V1ObjectMeta(name="web"),
+        spec=client.V1DeploymentSpec(
+            replicas=replicas,
+            selector=client.V1LabelSelector(match_labels=labels),
+            template=client.V1PodTemplateSpec(
+                metadata=client.V1ObjectMeta(labels=labels), spec=client.V1PodSpec(containers=[container])
+            ),
+        ),
+    )
+    client.AppsV1Api(api.client).create_namespaced_deployment(namespace, deployment)
+    api.kubectl("rollout", "status", "deployment/web", f"--namespace={namespace}", "--timeout=60s")
+
+
+def desired(api, namespace):
+    hpa = client.AutoscalingV2Api(api.client).read_namespaced_horizontal_pod_autoscaler("web", namespace)
+    return hpa.status.desired_replicas if hpa.status else None
+
+
+def wait_until(holds, within_seconds):
+    deadline = time.monotonic() + within_seconds
+    while not (value := holds()):
+        assert time.monotonic() < deadline, f"not within {within_seconds} s"
+        time.sleep(0.2)
+    return value
+
+
+def since(pod, kind):
+    (moment,) = [each.last_transition_time for each in pod.status.conditions if each.type == kind]
+    return moment
+
+
+def test_pods_become_ready_when_their_start_up_is_over(cluster):
+    deploy(cluster.api, "start-up", replicas=5)
+    pods = client.CoreV1Api(cluster.api.client).list_namespaced_pod("start-up").items
+    assert len(pods) == 5
+    for pod in pods:
+        took = since(pod, "Ready") - since(pod, "PodScheduled")
+        # Both are cut to whole seconds, so two seconds can look like one.
+        assert timedelta(seconds=1) <= took <= timedelta(seconds=6)
+
+
+def test_a_deleted_namespace_takes_everything_with_it(cluster):
+    deploy(cluster.api, "short-lived", replicas=2)
+    cluster.api.kubectl("delete", "namespace", "short-lived", "--timeout=60s")
+    assert cluster.api.kubectl("get", "pods", "--namespace=short-lived", "--output=name") == ""
+
+
+def test_the_real_autoscaler_follows_the_cpu_that_pods_use(cluster):
+    """180 of 200 millicores at a target of 60 %: 4 pods become 6, as ceil(4 * 90 / 60) says; unused, they become 1."""
+    api = cluster.api
+    use_cpu(api, "load", 180)
+    deploy(api, "load", replicas=4)
+    with pod_metrics(api):
+        api.kubectl("autoscale", "deployment/web", "--namespace=load", "--min=1", "--max=6", "--cpu=60%")
+        wait_until(lambda: desired(api, "load") == 6, within_seconds=90)
+        api.kubectl("rollout", "status", "deployment/web", "--namespace=load", "--timeout=60s")
+        assert "180m" in api.kubectl("top", "pods", "--namespace=load")
+        use_cpu(api, "load", 10)
+        wait_until(lambda: desired(api, "load") < 6, within_seconds=90)
+
+
+def test_everything_is_stopped_afterwards():
+    with testbed.cluster.cluster(node_count=1) as whole:
+        assert [server.name for server in whole.servers] == [
+            "etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "kwok",
+        ]  # fmt: skip
+        assert all(server.is_running() for server in whole.servers)
+    for server in whole.servers:
+        assert not Path(f"/proc/{server.process.pid}").exists()
+        assert not server.folder.exists()
