@@ -34,6 +34,7 @@ def greeter(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 @needs_go
 def test_a_program_is_built_with_its_variables_and_its_files_come_along(greeter):
     assert tools.cache.ensure(greeter)
@@ -43,6 +44,7 @@ def test_a_program_is_built_with_its_variables_and_its_files_come_along(greeter)
     assert (home / "texts" / "hello.txt").read_text() == "hello\n"
 
 
+@pytest.mark.slow
 @needs_go
 def test_a_program_that_does_not_compile_is_reported_and_leaves_nothing(greeter, tmp_path):
     (tmp_path / "tools" / "greeter" / "main.go").write_text("package main\n\nfunc main() { greet() }\n")
