@@ -99,8 +99,7 @@ def snapshot(request: Request, configured: Settings, clock: Clock) -> tuple[Snap
         request = replace(request, end=end)
     telemetry = read(request, configured, clock).telemetry
     until = request.end or max(each.end for each in telemetry.series)
-    # Known at ``until`` is what has ended by then.
-    found = [each.between(each.start, until - each.step + timedelta.resolution) for each in telemetry.series]
+    found = [each.known_at(until) for each in telemetry.series]
     return Snapshot(
         query=request.query or "",
         until=until,

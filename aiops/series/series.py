@@ -53,6 +53,10 @@ class Series:
         """Return the stamps in seconds since the epoch, shape ``[n]``."""
         return stamps(self.start, self.step, len(self.values))
 
+    def known_at(self, now: datetime) -> Series:
+        """Return the points that are known at ``now``: those whose step has ended."""
+        return self.between(self.start, now - self.step + timedelta.resolution)
+
     def between(self, start: datetime, end: datetime) -> Series:
         """Return the points with ``start <= stamp < end``."""
         first = min(max(-((self.start - start) // self.step), 0), len(self.values))

@@ -75,3 +75,10 @@ def test_a_frame_of_other_grids_or_of_one_series_twice_is_refused():
         Frame.of([series([1, 2]), series([1], "coarse", step=2 * MINUTE)])
     with pytest.raises(DataError, match="found twice: load"):
         Frame.of([series([1]), series([2])])
+
+
+@pytest.mark.parametrize(("minutes", "known"), [(-1, 0), (0, 0), (0.99, 0), (1, 1), (2.5, 2), (3, 3), (9, 3)])
+def test_a_point_is_known_once_its_step_has_ended(minutes, known):
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    series = Series(key=SeriesKey("load"), start=start, step=timedelta(minutes=1), values=np.array([1.0, 2.0, 3.0]))
+    assert len(series.known_at(start + timedelta(minutes=minutes))) == known
