@@ -78,7 +78,8 @@ def test_the_same_bundle_is_the_same_folder_and_nothing_else_is_left(tmp_path):
 
 def test_the_seal_is_read_by_sha256sum(tmp_path):
     kept = BundleFolder(tmp_path).keep(bundle())
-    subprocess.run(["sha256sum", "--check", "--quiet", SEAL], cwd=kept.path, check=True, timeout=10)
+    said = subprocess.run(["sha256sum", "--check", "--quiet", SEAL], cwd=kept.path, check=False, timeout=10)
+    assert said.returncode == 0
 
 
 @pytest.mark.parametrize("name", [TABLE, MANIFEST])
