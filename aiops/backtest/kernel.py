@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from aiops.scaling.capacity import ROUNDING
 from aiops.series import FloatArray, IntArray
 from aiops.series.compiled import compiled
 
@@ -19,8 +20,6 @@ MAX, MIN, DISABLED = 0, 1, 2
 PODS, PERCENT = 0, 1
 # Why a step is as it is; positions in ``cluster.REASONS``.
 WITHIN, TOO_FEW, TOO_MANY, UP_LIMIT, DOWN_LIMIT, UP_STABILIZED, DOWN_STABILIZED, NO_METRIC = range(8)
-
-_ROUNDING = 1e-9  # as in scaling.capacity: the controller divides integers (milli-units), we divide floats
 
 
 class Settings(NamedTuple):
@@ -63,7 +62,8 @@ def propose(current: int, metric: float, settings: Settings) -> int:
     ratio = metric / (settings.per_replica * current)
     if 1.0 - settings.tolerance <= ratio <= 1.0 + settings.tolerance:
         return current
-    return max(math.ceil(metric / settings.per_replica - _ROUNDING), 0)
+    # The controller divides integers (milli-units), we divide floats.
+    return max(math.ceil(metric / settings.per_replica - ROUNDING), 0)
 
 
 @compiled

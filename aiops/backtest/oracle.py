@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from aiops.scaling.capacity import ROUNDING
 from aiops.series import FloatArray, IntArray
 
 
 def needed_replicas(demand: FloatArray, capacity_per_replica: float, min_replicas: int = 1) -> IntArray:
     """Return the fewest ready replicas that leave no demand unmet, shape ``[n]``; ``min_replicas`` where it is NaN."""
     known = np.nan_to_num(demand, nan=0.0)
-    needed = np.ceil(known / capacity_per_replica - 1e-9).astype(np.int64)
+    needed = np.ceil(known / capacity_per_replica - ROUNDING).astype(np.int64)
     return np.asarray(np.maximum(needed, min_replicas))
 
 

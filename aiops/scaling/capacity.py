@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-_ROUNDING = 1e-9  # so that 3 replicas' worth of demand needs 3, whatever the last bit of a division says
+ROUNDING = 1e-9  # so that 3 replicas' worth of demand needs 3, whatever the last bit of a division says
 
 
 def replicas_for(demand: float, per_replica: float) -> int:
@@ -14,4 +14,4 @@ def replicas_for(demand: float, per_replica: float) -> int:
         demand: Finite, in the unit of ``per_replica``.
         per_replica: What one replica is asked to serve: its capacity times the target utilization; positive.
     """
-    return max(math.ceil(demand / per_replica - _ROUNDING), 0)
+    return max(math.ceil(demand / per_replica - ROUNDING), 0)

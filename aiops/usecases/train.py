@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from aiops import __version__
@@ -18,9 +18,6 @@ from aiops.series import Series, SeriesKey
 from aiops.series.quality import Defect, Limits, assess
 from aiops.series.snapshot import Snapshot
 from aiops.usecases.backtest import frames_of
-
-STALE_STEPS = 5
-"""A series without a value in so many steps before the end of the snapshot has gone silent."""
 
 _TAG_LENGTH = 1000  # registries limit the length of a tag; the bundle holds the whole query
 
@@ -146,7 +143,7 @@ def validate(snapshot: Snapshot, plan: Plan) -> Validated:
     stale = 0
     for each in snapshot.series:
         needed = plan.needed(each.step)
-        limits = Limits(min_points=needed, stale_after=STALE_STEPS * each.step)
+        limits = replace(Limits.of_range(each.step), min_points=needed)
         found = assess(each, now=snapshot.until, limits=limits)
         if Defect.STALE in found.defects:
             stale += 1
