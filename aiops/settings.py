@@ -9,12 +9,13 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
     AnyHttpUrl,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     Field,
@@ -51,6 +52,11 @@ def _positive(length: timedelta) -> timedelta:
     return length
 
 
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(UTC)
+
+
+_Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 _PositiveTime = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
 
 
@@ -118,12 +124,35 @@ class AlertmanagerSettings(BaseModel, frozen=True, extra="forbid"):
     url: AnyHttpUrl = AnyHttpUrl("http://localhost:9093")
 
 
+class ClockSettings(BaseModel, frozen=True, extra="forbid"):
+    """The time that the server and the operator go by: the machine's, unless a stretch of the past is rehearsed.
+
+    Attributes:
+        start: What the clock reads at ``anchor``; None for the machine's own time.
+        anchor: The real instant at which it reads ``start``, so that several processes agree on the time.
+        speed: How many times as fast as real time it runs.
+    """
+
+    start: _Instant | None = None
+    anchor: _Instant | None = None
+    speed: float = Field(default=1.0, gt=0, le=10_000, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.start is None) != (self.anchor is None):
+            raise ValueError("start and anchor come together: what the clock reads, and the real instant when it does")
+        if self.start is None and self.speed != 1:
+            raise ValueError("speed needs start and anchor: the real time runs as it does")
+        return self
+
+
 class Settings(BaseSettings):
     """Everything that the environment says about us. Build it with ``from_environment``.
 
     Attributes:
         prometheus: Where telemetry is read.
         alertmanager: Where alerts are sent.
+        clock: What time it is.
     """
 
     model_config = SettingsConfigDict(
@@ -137,6 +166,7 @@ class Settings(BaseSettings):
 
     prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
     alertmanager: AlertmanagerSettings = Field(default_factory=AlertmanagerSettings)
+    clock: ClockSettings = Field(default_factory=ClockSettings)
 
     @classmethod
     def from_environment(cls) -> Self:

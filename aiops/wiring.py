@@ -65,6 +65,16 @@ def settings() -> Settings:
     return Settings.from_environment()
 
 
+def clock(configured: Settings) -> Clock:
+    """Return the time that the server and the operator go by: the machine's, or a rehearsal's."""
+    from aiops.adapters.clock import RehearsalClock, SystemClock
+
+    chosen = configured.clock
+    if chosen.start is None or chosen.anchor is None:
+        return SystemClock()
+    return RehearsalClock(chosen.start, chosen.anchor, chosen.speed)
+
+
 def prometheus(url: str | None, configured: Settings) -> MetricSource:
     """Return the Prometheus at ``url``, or the configured one."""
     from aiops.adapters.prometheus import PrometheusSource
