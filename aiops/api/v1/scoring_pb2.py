@@ -26,7 +26,7 @@ from aiops.api.v1 import series_pb2 as aiops_dot_api_dot_v1_dot_series__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61iops/api/v1/scoring.proto\x12\x0c\x61iops.api.v1\x1a\x19\x61iops/api/v1/series.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x01\n\x0cScoreRequest\x12/\n\x06series\x18\x01 \x03(\x0b\x32\x17.aiops.api.v1.SeriesKeyR\x06series\x12!\n\x0cseries_index\x18\x02 \x03(\rR\x0bseriesIndex\x12!\n\x0ctimestamp_ms\x18\x03 \x03(\x03R\x0btimestampMs\x12\x14\n\x05value\x18\x04 \x03(\x01R\x05value\"\x80\x02\n\rScoreResponse\x12\x14\n\x05score\x18\x01 \x03(\x01R\x05score\x12\x1a\n\x08\x65xpected\x18\x02 \x03(\x01R\x08\x65xpected\x12\x14\n\x05lower\x18\x03 \x03(\x01R\x05lower\x12\x14\n\x05upper\x18\x04 \x03(\x01R\x05upper\x12%\n\x0e\x64\x65tector_index\x18\x05 \x03(\x05R\rdetectorIndex\x12\x1d\n\nwarming_up\x18\x06 \x03(\x08R\twarmingUp\x12\x1c\n\tdetectors\x18\x07 \x03(\tR\tdetectors\x12-\n\x07\x63hanges\x18\x08 \x03(\x0b\x32\x13.aiops.api.v1.AlertR\x07\x63hanges\"F\n\x12ScoreStreamRequest\x12\x30\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1a.aiops.api.v1.ScoreRequestR\x05\x62\x61tch\"\x89\x01\n\x13ScoreStreamResponse\x12\x35\n\x06scored\x18\x01 \x01(\x0b\x32\x1b.aiops.api.v1.ScoreResponseH\x00R\x06scored\x12\x31\n\x07refused\x18\x02 \x01(\x0b\x32\x15.aiops.api.v1.RefusalH\x00R\x07refusedB\x08\n\x06\x61nswer\"7\n\x07Refusal\x12\x12\n\x04\x63ode\x18\x01 \x01(\x05R\x04\x63ode\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"\xfa\x03\n\x05\x41lert\x12 \n\x0b\x66ingerprint\x18\x01 \x01(\tR\x0b\x66ingerprint\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32\x19.aiops.api.v1.AlertStatusR\x06status\x12\x32\n\x08severity\x18\x03 \x01(\x0e\x32\x16.aiops.api.v1.SeverityR\x08severity\x12\x37\n\tstarts_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08startsAt\x12\x33\n\x07\x65nds_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06\x65ndsAt\x12\x37\n\x06labels\x18\x06 \x03(\x0b\x32\x1f.aiops.api.v1.Alert.LabelsEntryR\x06labels\x12\x46\n\x0b\x61nnotations\x18\x07 \x03(\x0b\x32$.aiops.api.v1.Alert.AnnotationsEntryR\x0b\x61nnotations\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1a>\n\x10\x41nnotationsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01*_\n\x0b\x41lertStatus\x12\x1c\n\x18\x41LERT_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41LERT_STATUS_FIRING\x10\x01\x12\x19\n\x15\x41LERT_STATUS_RESOLVED\x10\x02*L\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x13\n\x0fSEVERITY_TICKET\x10\x01\x12\x11\n\rSEVERITY_PAGE\x10\x02\x32\xaa\x01\n\x0eScoringService\x12@\n\x05Score\x12\x1a.aiops.api.v1.ScoreRequest\x1a\x1b.aiops.api.v1.ScoreResponse\x12V\n\x0bScoreStream\x12 .aiops.api.v1.ScoreStreamRequest\x1a!.aiops.api.v1.ScoreStreamResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x61iops/api/v1/scoring.proto\x12\x0c\x61iops.api.v1\x1a\x19\x61iops/api/v1/series.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x01\n\x0cScoreRequest\x12/\n\x06series\x18\x01 \x03(\x0b\x32\x17.aiops.api.v1.SeriesKeyR\x06series\x12!\n\x0cseries_index\x18\x02 \x03(\rR\x0bseriesIndex\x12!\n\x0ctimestamp_ms\x18\x03 \x03(\x03R\x0btimestampMs\x12\x14\n\x05value\x18\x04 \x03(\x01R\x05value\"\xb6\x02\n\rScoreResponse\x12\x14\n\x05score\x18\x01 \x03(\x01R\x05score\x12\x1a\n\x08\x65xpected\x18\x02 \x03(\x01R\x08\x65xpected\x12\x14\n\x05lower\x18\x03 \x03(\x01R\x05lower\x12\x14\n\x05upper\x18\x04 \x03(\x01R\x05upper\x12%\n\x0e\x64\x65tector_index\x18\x05 \x03(\x05R\rdetectorIndex\x12\x1d\n\nwarming_up\x18\x06 \x03(\x08R\twarmingUp\x12\x1c\n\tdetectors\x18\x07 \x03(\tR\tdetectors\x12-\n\x07\x63hanges\x18\x08 \x03(\x0b\x32\x13.aiops.api.v1.AlertR\x07\x63hanges\x12\x34\n\x07outcome\x18\t \x03(\x0e\x32\x1a.aiops.api.v1.PointOutcomeR\x07outcome\"F\n\x12ScoreStreamRequest\x12\x30\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1a.aiops.api.v1.ScoreRequestR\x05\x62\x61tch\"\x89\x01\n\x13ScoreStreamResponse\x12\x35\n\x06scored\x18\x01 \x01(\x0b\x32\x1b.aiops.api.v1.ScoreResponseH\x00R\x06scored\x12\x31\n\x07refused\x18\x02 \x01(\x0b\x32\x15.aiops.api.v1.RefusalH\x00R\x07refusedB\x08\n\x06\x61nswer\"7\n\x07Refusal\x12\x12\n\x04\x63ode\x18\x01 \x01(\x05R\x04\x63ode\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"\xfa\x03\n\x05\x41lert\x12 \n\x0b\x66ingerprint\x18\x01 \x01(\tR\x0b\x66ingerprint\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32\x19.aiops.api.v1.AlertStatusR\x06status\x12\x32\n\x08severity\x18\x03 \x01(\x0e\x32\x16.aiops.api.v1.SeverityR\x08severity\x12\x37\n\tstarts_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08startsAt\x12\x33\n\x07\x65nds_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06\x65ndsAt\x12\x37\n\x06labels\x18\x06 \x03(\x0b\x32\x1f.aiops.api.v1.Alert.LabelsEntryR\x06labels\x12\x46\n\x0b\x61nnotations\x18\x07 \x03(\x0b\x32$.aiops.api.v1.Alert.AnnotationsEntryR\x0b\x61nnotations\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1a>\n\x10\x41nnotationsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01*|\n\x0cPointOutcome\x12\x1d\n\x19POINT_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14POINT_OUTCOME_SCORED\x10\x01\x12\x1b\n\x17POINT_OUTCOME_DUPLICATE\x10\x02\x12\x16\n\x12POINT_OUTCOME_LATE\x10\x03*_\n\x0b\x41lertStatus\x12\x1c\n\x18\x41LERT_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41LERT_STATUS_FIRING\x10\x01\x12\x19\n\x15\x41LERT_STATUS_RESOLVED\x10\x02*L\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x13\n\x0fSEVERITY_TICKET\x10\x01\x12\x11\n\rSEVERITY_PAGE\x10\x02\x32\xaa\x01\n\x0eScoringService\x12@\n\x05Score\x12\x1a.aiops.api.v1.ScoreRequest\x1a\x1b.aiops.api.v1.ScoreResponse\x12V\n\x0bScoreStream\x12 .aiops.api.v1.ScoreStreamRequest\x1a!.aiops.api.v1.ScoreStreamResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,26 +37,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALERT_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_ALERT_ANNOTATIONSENTRY']._loaded_options = None
   _globals['_ALERT_ANNOTATIONSENTRY']._serialized_options = b'8\001'
-  _globals['_ALERTSTATUS']._serialized_start=1299
-  _globals['_ALERTSTATUS']._serialized_end=1394
-  _globals['_SEVERITY']._serialized_start=1396
-  _globals['_SEVERITY']._serialized_end=1472
+  _globals['_POINTOUTCOME']._serialized_start=1353
+  _globals['_POINTOUTCOME']._serialized_end=1477
+  _globals['_ALERTSTATUS']._serialized_start=1479
+  _globals['_ALERTSTATUS']._serialized_end=1574
+  _globals['_SEVERITY']._serialized_start=1576
+  _globals['_SEVERITY']._serialized_end=1652
   _globals['_SCOREREQUEST']._serialized_start=105
   _globals['_SCOREREQUEST']._serialized_end=260
   _globals['_SCORERESPONSE']._serialized_start=263
-  _globals['_SCORERESPONSE']._serialized_end=519
-  _globals['_SCORESTREAMREQUEST']._serialized_start=521
-  _globals['_SCORESTREAMREQUEST']._serialized_end=591
-  _globals['_SCORESTREAMRESPONSE']._serialized_start=594
-  _globals['_SCORESTREAMRESPONSE']._serialized_end=731
-  _globals['_REFUSAL']._serialized_start=733
-  _globals['_REFUSAL']._serialized_end=788
-  _globals['_ALERT']._serialized_start=791
-  _globals['_ALERT']._serialized_end=1297
-  _globals['_ALERT_LABELSENTRY']._serialized_start=1176
-  _globals['_ALERT_LABELSENTRY']._serialized_end=1233
-  _globals['_ALERT_ANNOTATIONSENTRY']._serialized_start=1235
-  _globals['_ALERT_ANNOTATIONSENTRY']._serialized_end=1297
-  _globals['_SCORINGSERVICE']._serialized_start=1475
-  _globals['_SCORINGSERVICE']._serialized_end=1645
+  _globals['_SCORERESPONSE']._serialized_end=573
+  _globals['_SCORESTREAMREQUEST']._serialized_start=575
+  _globals['_SCORESTREAMREQUEST']._serialized_end=645
+  _globals['_SCORESTREAMRESPONSE']._serialized_start=648
+  _globals['_SCORESTREAMRESPONSE']._serialized_end=785
+  _globals['_REFUSAL']._serialized_start=787
+  _globals['_REFUSAL']._serialized_end=842
+  _globals['_ALERT']._serialized_start=845
+  _globals['_ALERT']._serialized_end=1351
+  _globals['_ALERT_LABELSENTRY']._serialized_start=1230
+  _globals['_ALERT_LABELSENTRY']._serialized_end=1287
+  _globals['_ALERT_ANNOTATIONSENTRY']._serialized_start=1289
+  _globals['_ALERT_ANNOTATIONSENTRY']._serialized_end=1351
+  _globals['_SCORINGSERVICE']._serialized_start=1655
+  _globals['_SCORINGSERVICE']._serialized_end=1825
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class PointOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    POINT_OUTCOME_UNSPECIFIED: _ClassVar[PointOutcome]
+    POINT_OUTCOME_SCORED: _ClassVar[PointOutcome]
+    POINT_OUTCOME_DUPLICATE: _ClassVar[PointOutcome]
+    POINT_OUTCOME_LATE: _ClassVar[PointOutcome]
+
 class AlertStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ALERT_STATUS_UNSPECIFIED: _ClassVar[AlertStatus]
@@ -22,6 +29,10 @@ class Severity(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SEVERITY_UNSPECIFIED: _ClassVar[Severity]
     SEVERITY_TICKET: _ClassVar[Severity]
     SEVERITY_PAGE: _ClassVar[Severity]
+POINT_OUTCOME_UNSPECIFIED: PointOutcome
+POINT_OUTCOME_SCORED: PointOutcome
+POINT_OUTCOME_DUPLICATE: PointOutcome
+POINT_OUTCOME_LATE: PointOutcome
 ALERT_STATUS_UNSPECIFIED: AlertStatus
 ALERT_STATUS_FIRING: AlertStatus
 ALERT_STATUS_RESOLVED: AlertStatus
@@ -42,7 +53,7 @@ class ScoreRequest(_message.Message):
     def __init__(self, series: _Optional[_Iterable[_Union[_series_pb2.SeriesKey, _Mapping]]] = ..., series_index: _Optional[_Iterable[int]] = ..., timestamp_ms: _Optional[_Iterable[int]] = ..., value: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("score", "expected", "lower", "upper", "detector_index", "warming_up", "detectors", "changes")
+    __slots__ = ("score", "expected", "lower", "upper", "detector_index", "warming_up", "detectors", "changes", "outcome")
     SCORE_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_FIELD_NUMBER: _ClassVar[int]
     LOWER_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +62,7 @@ class ScoreResponse(_message.Message):
     WARMING_UP_FIELD_NUMBER: _ClassVar[int]
     DETECTORS_FIELD_NUMBER: _ClassVar[int]
     CHANGES_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
     score: _containers.RepeatedScalarFieldContainer[float]
     expected: _containers.RepeatedScalarFieldContainer[float]
     lower: _containers.RepeatedScalarFieldContainer[float]
@@ -59,7 +71,8 @@ class ScoreResponse(_message.Message):
     warming_up: _containers.RepeatedScalarFieldContainer[bool]
     detectors: _containers.RepeatedScalarFieldContainer[str]
     changes: _containers.RepeatedCompositeFieldContainer[Alert]
-    def __init__(self, score: _Optional[_Iterable[float]] = ..., expected: _Optional[_Iterable[float]] = ..., lower: _Optional[_Iterable[float]] = ..., upper: _Optional[_Iterable[float]] = ..., detector_index: _Optional[_Iterable[int]] = ..., warming_up: _Optional[_Iterable[bool]] = ..., detectors: _Optional[_Iterable[str]] = ..., changes: _Optional[_Iterable[_Union[Alert, _Mapping]]] = ...) -> None: ...
+    outcome: _containers.RepeatedScalarFieldContainer[PointOutcome]
+    def __init__(self, score: _Optional[_Iterable[float]] = ..., expected: _Optional[_Iterable[float]] = ..., lower: _Optional[_Iterable[float]] = ..., upper: _Optional[_Iterable[float]] = ..., detector_index: _Optional[_Iterable[int]] = ..., warming_up: _Optional[_Iterable[bool]] = ..., detectors: _Optional[_Iterable[str]] = ..., changes: _Optional[_Iterable[_Union[Alert, _Mapping]]] = ..., outcome: _Optional[_Iterable[_Union[PointOutcome, str]]] = ...) -> None: ...
 
 class ScoreStreamRequest(_message.Message):
     __slots__ = ("batch",)

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class ScoringServiceStub:
     """Scores points that are pushed, beside those that the service polls by itself. A point is scored first and teaches the
-    detectors of its series afterwards, so each may be sent once, and those of a series in the order of their stamps.
+    detectors of its series afterwards: send those of a series in the order of their stamps.
     """
 
     def __init__(self, channel):
@@ -50,13 +50,16 @@ class ScoringServiceStub:
 
 class ScoringServiceServicer:
     """Scores points that are pushed, beside those that the service polls by itself. A point is scored first and teaches the
-    detectors of its series afterwards, so each may be sent once, and those of a series in the order of their stamps.
+    detectors of its series afterwards: send those of a series in the order of their stamps.
     """
 
     def Score(self, request, context):
         """Scores one batch: all of it, or nothing if the status is not OK.
 
-        INVALID_ARGUMENT: columns of different length, an index without a series, a late, repeated or future stamp.
+        A point that comes late or a second time is not scored, and does no harm: its outcome says so.
+
+        INVALID_ARGUMENT: columns of different length, an index without a series, a series without a name, an infinite value,
+        a stamp in the future.
         RESOURCE_EXHAUSTED: more calls wait than the service takes; try again after retry-after-ms of the trailing metadata.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -95,7 +98,7 @@ def add_ScoringServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ScoringService:
     """Scores points that are pushed, beside those that the service polls by itself. A point is scored first and teaches the
-    detectors of its series afterwards, so each may be sent once, and those of a series in the order of their stamps.
+    detectors of its series afterwards: send those of a series in the order of their stamps.
     """
 
     @staticmethod
