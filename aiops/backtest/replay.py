@@ -15,8 +15,9 @@ from aiops.backtest.outcome import ScalingOutcome, Turn, judge
 from aiops.errors import ConfigError, DataError
 from aiops.forecasting.forecaster import WindowForecaster
 from aiops.scaling.capacity import replicas_for
-from aiops.scaling.loop import Observation, ScalingState, step
+from aiops.scaling.loop import step
 from aiops.scaling.policy import Mode, ScalingPolicy
+from aiops.scaling.state import Observation, ScalingState
 from aiops.series import FloatArray, IntArray, Series
 from aiops.series.grid import require_utc
 

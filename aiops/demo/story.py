@@ -29,8 +29,8 @@ from aiops.errors import DataError, UpstreamRejectedError
 from aiops.forecasting.catalog import path_forecaster, window_forecaster
 from aiops.forecasting.forecast import Forecast
 from aiops.scaling.capacity import replicas_for
-from aiops.scaling.loop import ScalingState
 from aiops.scaling.policy import Bounds, ForecastRules, Load, Mode, ScalingPolicy
+from aiops.scaling.state import ScalingState
 from aiops.series import FloatArray, Frame
 from aiops.settings import PrometheusSettings
 from aiops.usecases import scale

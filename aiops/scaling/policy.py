@@ -54,7 +54,9 @@ class Mode(StrEnum):
     """Sets the replicas itself; refused beside an HPA."""
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A piece of a policy: what it does not know is refused, and so is the wrong type."""
+
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
@@ -65,7 +67,7 @@ class _Part(BaseModel):
     )
 
 
-class Bounds(_Part):
+class Bounds(Part):
     """What the scaler never leaves."""
 
     min_replicas: int = Field(1, ge=1, description="Fewest replicas. Scaling to zero is not supported.")
@@ -80,7 +82,7 @@ class Bounds(_Part):
         return self
 
 
-class Load(_Part):
+class Load(Part):
     """How demand becomes replicas."""
 
     capacity_per_replica: float = Field(
@@ -100,7 +102,7 @@ class Load(_Part):
         return self.capacity_per_replica * self.target_utilization
 
 
-class ForecastRules(_Part):
+class ForecastRules(Part):
     """Which forecast a decision reads."""
 
     model: str = Field("holt-winters", min_length=1, description="Name in the catalog of window forecasters.")
@@ -114,6 +116,10 @@ class ForecastRules(_Part):
         timedelta(minutes=4),
         description="What one decision has to cover: start-up delay + time to the next decision + one sync of the HPA.",
     )
+    stale_after: Duration = Field(
+        timedelta(minutes=5),
+        description="A forecast whose newest observation is older than this counts as none.",
+    )
 
     @field_validator("window")
     @classmethod
@@ -123,7 +129,7 @@ class ForecastRules(_Part):
         return window
 
 
-class Step(_Part):
+class Step(Part):
     """How much one decision may change: the larger of a number and a share of the present replicas."""
 
     max_step_replicas: int = Field(1, ge=1, description="Replicas that one decision may always change.")
@@ -165,14 +171,62 @@ class ScaleDown(Step):
     )
 
 
-class Behavior(_Part):
+class Behavior(Part):
     """Pace, as in the HPA's ``behavior``."""
 
     scale_up: ScaleUp = Field(ScaleUp(), description="How fast to grow.")
     scale_down: ScaleDown = Field(ScaleDown(), description="How fast to shrink.")
 
 
-class ScalingPolicy(_Part):
+class Slo(Part):
+    """One question whose answer tells whether users are served well."""
+
+    name: str = Field(
+        min_length=1,
+        max_length=63,
+        pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+        description="What to call it in conditions and alerts; lower-case letters, digits and -.",
+    )
+    query: str = Field(
+        min_length=1,
+        max_length=4096,
+        description="PromQL that returns one number. No number is neither good nor bad, and keeps replicas from being "
+        "taken away: end a ratio with `or vector(0)` if no traffic is fine.",
+    )
+    threshold: float = Field(allow_inf_nan=False, description="Bad while the number is above this.")
+
+
+class Guard(Part):
+    """Watches every change that is made, and takes back those that do harm."""
+
+    slos: tuple[Slo, ...] = Field(
+        strict=False,
+        max_length=8,
+        json_schema_extra={"minItems": 1},  # min_length would also count what is there and wrong
+        description="What must stay good; each by its own name.",
+    )
+    observe: Duration = Field(timedelta(minutes=10), description="How long a change is on trial.")
+    failure_limit: int = Field(3, ge=1, le=100, description="Failed checks that end a trial and take the change back.")
+    consecutive_error_limit: int = Field(
+        4, ge=1, le=100, description="Checks in a row without an answer that end a trial as inconclusive."
+    )
+    cool_down: Duration = Field(
+        timedelta(minutes=30), description="How long nothing is taken away after a change was taken back."
+    )
+
+    @field_validator("slos")
+    @classmethod
+    def _named_apart(cls, slos: tuple[Slo, ...]) -> tuple[Slo, ...]:
+        if not slos:
+            raise ValueError("a guard without SLOs guards nothing: write one, or remove guard")
+        names = [slo.name for slo in slos]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two are called {twice[0]}: give each a name of its own")
+        return slos
+
+
+class ScalingPolicy(Part):
     """Everything that a scaling decision depends on, beside what is seen and forecast.
 
     Raises:
@@ -185,7 +239,12 @@ class ScalingPolicy(_Part):
     load: Load = Field(description="How demand becomes replicas.")
     forecast: ForecastRules = Field(ForecastRules(), description="Which forecast a decision reads.")
     behavior: Behavior = Field(Behavior(), description="Pace of change.")
+    guard: Guard | None = Field(
+        None, description="Watches every change and takes back those that do harm; modes Floor and Direct only."
+    )
+    suspend: bool = Field(False, description="Stop deciding, and give the target back what was its own.")
 
     def to_spec(self) -> dict[str, Any]:
         """Return the policy as its owner would write it: plain data, camelCase, every default spelt out."""
-        return self.model_dump(mode="json", by_alias=True)
+        spec = self.model_dump(mode="json", by_alias=True)
+        return {key: value for key, value in spec.items() if value is not None}

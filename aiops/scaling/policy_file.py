@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from aiops.errors import ConfigError
 from aiops.scaling.policy import ScalingPolicy
+from aiops.scaling.resource import API_VERSION, KIND, PredictiveScalerSpec
 
 _Path = tuple[str | int, ...]
+_Policy = TypeVar("_Policy", bound=ScalingPolicy)
 
 
 def load_policy(text: str, name: str = "policy") -> ScalingPolicy:
-    """Read a policy: a bare ``spec``, or a whole PredictiveScaler with ``kind`` and ``spec``.
+    """Read a policy: a bare ``spec`` with what a decision depends on, or a whole PredictiveScaler.
+
+    A whole one has ``kind`` and ``spec`` and gives a ``PredictiveScalerSpec``; a ``spec`` with a ``target``, too.
 
     Args:
         text: YAML.
@@ -35,12 +39,15 @@ def load_policy(text: str, name: str = "policy") -> ScalingPolicy:
         where = f"{name}:{mark.line + 1}" if mark is not None else name
         problem = getattr(error, "problem", None) or str(error)
         raise ConfigError(f"{where}: not YAML: {problem}") from error
-    inside: _Path = ()
-    if isinstance(found, Mapping) and "kind" in found:
-        if found["kind"] != "PredictiveScaler":
-            raise ConfigError(f"{name}: kind is {found['kind']!r}, and only PredictiveScaler is a scaling policy")
-        found, inside = found.get("spec"), ("spec",)
-    return policy_from(found, name, lines=lines, inside=inside)
+    if not isinstance(found, Mapping):
+        return policy_from(found, name, lines=lines)
+    if "kind" not in found:
+        return (spec_from if "target" in found else policy_from)(found, name, lines=lines)
+    if found["kind"] != KIND:
+        raise ConfigError(f"{name}: kind is {found['kind']!r}, and only {KIND} is a scaling policy")
+    if found.get("apiVersion") != API_VERSION:
+        raise ConfigError(f"{name}: apiVersion is {found.get('apiVersion')!r}: write {API_VERSION}")
+    return spec_from(found.get("spec"), name, lines=lines, inside=("spec",))
 
 
 def policy_from(
@@ -57,6 +64,17 @@ def policy_from(
     Raises:
         ConfigError: If it is not a policy; one line for each thing that is wrong.
     """
+    return _build(ScalingPolicy, spec, name, lines or {}, inside)
+
+
+def spec_from(
+    spec: object, name: str = "policy", *, lines: Mapping[_Path, int] | None = None, inside: _Path = ()
+) -> PredictiveScalerSpec:
+    """Build the whole ``spec`` of a PredictiveScaler from plain data; arguments and errors as for ``policy_from``."""
+    return _build(PredictiveScalerSpec, spec, name, lines or {}, inside)
+
+
+def _build(model: type[_Policy], spec: object, name: str, lines: Mapping[_Path, int], inside: _Path) -> _Policy:
     if not isinstance(spec, Mapping):
         got = "nothing" if spec is None else type(spec).__name__
         raise ConfigError(
@@ -64,20 +82,20 @@ def policy_from(
             "write at least 'bounds: {maxReplicas: 40}' and 'load: {capacityPerReplica: 50}'"
         )
     try:
-        return ScalingPolicy.model_validate(spec)
+        return model.model_validate(spec)
     except ValidationError as error:
-        problems = [_explain(name, each, lines or {}, inside) for each in error.errors()]
+        problems = [_explain(model, name, each, lines, inside) for each in error.errors()]
         raise ConfigError("\n".join(problems)) from error
 
 
-def _explain(name: str, problem: Any, lines: Mapping[_Path, int], inside: _Path) -> str:
+def _explain(model: type[BaseModel], name: str, problem: Any, lines: Mapping[_Path, int], inside: _Path) -> str:
     path: _Path = tuple(problem["loc"])
     line = next((lines[inside + path[:n]] for n in range(len(path), -1, -1) if inside + path[:n] in lines), None)
     where = f"{name}:{line}" if line else name
     key = ".".join(str(part) for part in path) or "the policy"
     match problem["type"]:
         case "extra_forbidden":
-            known = _known_keys(path[:-1])
+            known = _known_keys(model, path[:-1])
             close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
             hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
             return f"{where}: {key} is not a key: {hint}"
@@ -91,14 +109,20 @@ def _explain(name: str, problem: Any, lines: Mapping[_Path, int], inside: _Path)
     return f"{where}: {key}{given}: {said}"
 
 
-def _known_keys(path: Sequence[str | int]) -> list[str]:
-    model: type[BaseModel] = ScalingPolicy
+def _known_keys(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
     for part in path:
+        if isinstance(part, int):  # an item of a list: the model is that of the list
+            continue
         field = next(field for name, field in model.model_fields.items() if part in (name, field.alias))
-        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        inside = [each for each in (field.annotation, *get_args(field.annotation)) if _is_model(each)]
+        if not inside:
             return []
-        model = field.annotation
+        model = inside[0]
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _is_model(kind: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _lines(node: yaml.Node | None, name: str, path: _Path = ()) -> dict[_Path, int]:
@@ -117,4 +141,8 @@ def _lines(node: yaml.Node | None, name: str, path: _Path = ()) -> dict[_Path, i
                 raise ConfigError(f"{name}:{line}: {said} is here and in line {found[here]}: keep one of them")
             found[here] = line
             found |= _lines(value, name, here)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            found[(*path, index)] = item.start_mark.line + 1
+            found |= _lines(item, name, (*path, index))
     return found

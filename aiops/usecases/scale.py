@@ -13,8 +13,9 @@ from aiops.errors import ConfigError, DataError, UpstreamError
 from aiops.forecasting.forecaster import WindowForecaster
 from aiops.ports import MetricSource, Workload
 from aiops.scaling.decide import ScalingDecision
-from aiops.scaling.loop import Observation, ScalingState, step
+from aiops.scaling.loop import step
 from aiops.scaling.policy import Mode, ScalingPolicy
+from aiops.scaling.state import Observation, ScalingState
 from aiops.series import Series
 from aiops.series.grid import floor
 

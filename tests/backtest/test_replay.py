@@ -17,9 +17,10 @@ from aiops.backtest.outcome import SCHEMA, Point, cost_at, pareto, unmet_at
 from aiops.backtest.replay import Case, floors_of, peaks_for, replay, replay_floors, replay_hpa, replay_peaks
 from aiops.errors import ConfigError, DataError
 from aiops.forecasting.catalog import window_forecaster
-from aiops.scaling.loop import Observation, ScalingState, step
+from aiops.scaling.loop import step
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.scaling.reason import Reason
+from aiops.scaling.state import Observation, ScalingState
 from aiops.series import FloatArray, Series, SeriesKey
 
 START = datetime(2026, 1, 5, tzinfo=UTC)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from aiops.errors import DataError
 from aiops.scaling.decide import ScalingDecision
-from aiops.scaling.loop import Observation, ScalingState, step
+from aiops.scaling.loop import step
 from aiops.scaling.policy import ScalingPolicy
 from aiops.scaling.reason import Reason
+from aiops.scaling.state import Observation, ScalingState
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from aiops.scaling.loop import Observation, ScalingState, step
+from aiops.scaling.loop import step
 from aiops.scaling.policy_file import policy_from
+from aiops.scaling.state import Observation, ScalingState
 from aiops.series.duration import parse_duration
 
 SCENARIOS = sorted((Path(__file__).parents[1] / "scenarios").glob("*.yaml"))

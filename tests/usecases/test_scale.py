@@ -11,9 +11,9 @@ from aiops.adapters.memory import MemorySource
 from aiops.errors import ConfigError, UpstreamUnavailableError
 from aiops.forecasting.catalog import window_forecaster
 from aiops.ports import Replicas
-from aiops.scaling.loop import ScalingState
 from aiops.scaling.policy import Bounds, Load, Mode, ScalingPolicy
 from aiops.scaling.reason import Reason
+from aiops.scaling.state import ScalingState
 from aiops.series import Series, SeriesKey
 from aiops.usecases import scale
 
