@@ -21,11 +21,10 @@ demo: ## See the whole loop on a real Prometheus: train, score, decide, verdict 
 	@$(VENV)/python -m testbed --prometheus -- aiops demo $(ARGS)
 
 test: check tools ## Everything that must hold before a commit: check, then all tests but the slow ones
-	@time $(VENV)/python -m pytest --quiet --durations=10 --durations-min=1 $(ARGS)
+	@time $(VENV)/python -m pytest --quiet --durations=15 --durations-min=1 $(ARGS)
 	@echo "make test: $$(($$(date +%s) - $(STARTED))) s"
 
 test-slow: environment tools ## The tests that take minutes
-	@$(PYTHON) -m tools --group cluster
 	@time $(VENV)/python -m pytest --quiet --durations=10 -m slow --timeout=1800 $(ARGS)
 
 check: environment ## The static checks: style, types, layers
@@ -37,8 +36,8 @@ check: environment ## The static checks: style, types, layers
 bench: environment tools ## Measure, and keep the result files that the README's tables read (PART=scaling: one part only)
 	@set -e; for part in $(PART); do echo "benchmarks.$$part"; time $(VENV)/python -m benchmarks.$$part $(ARGS); done
 
-tools: ## Obtain the real components that tests and the demo talk to, into a cache of the user (GROUP=cluster: Kubernetes)
-	@$(PYTHON) -m tools $(if $(GROUP),--group $(GROUP))
+tools: ## Obtain the real components that tests and demos talk to, into a cache of the user (first time: ten minutes)
+	@$(PYTHON) -m tools
 
 docs: environment tools ## Write the reference pages that are made from the code
 	@mkdir -p docs/reference

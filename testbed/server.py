@@ -41,6 +41,11 @@ class Server:
     grace_seconds: float = _STOP_GRACE_SECONDS
 
     @property
+    def port(self) -> int:
+        """Return the loopback port that it listens on."""
+        return int(self.url.rsplit(":", 1)[1])
+
+    @property
     def log(self) -> Path:
         """Return the file that holds everything the program printed."""
         return self.folder / f"{self.name}.log"
