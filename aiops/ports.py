@@ -76,6 +76,48 @@ class AlertSink(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """How far the delivery of alerts has got.
+
+    Attributes:
+        waiting: Alert changes that Alertmanager does not know of yet.
+        oldest: How long the oldest of them has waited.
+        up: Whether the last request was answered; None before the first.
+        since: Since when that is so; None before the first.
+        trouble: Why alerts are not delivered or not kept safe; empty if all is well.
+    """
+
+    waiting: int
+    oldest: timedelta = timedelta(0)
+    up: bool | None = None
+    since: datetime | None = None
+    trouble: str = ""
+
+
+class AlertOutbox(Protocol):
+    """Where alerts wait until they are delivered; what was put there survives the end of the process."""
+
+    def put(self, alerts: Sequence[Alert]) -> None:
+        """Keep the present state of these alerts, in their order; when it returns they are on disk.
+
+        It never raises: where the disk fails, alerts are kept in memory and delivered all the same.
+        """
+        ...
+
+    def firing(self) -> Mapping[str, tuple[Alert, datetime]]:
+        """Return what was last put as firing, by fingerprint, with when that was."""
+        ...
+
+    def backlog(self) -> Backlog:
+        """Return how far delivery has got."""
+        ...
+
+    async def run(self) -> None:
+        """Deliver, and send firing alerts again before they expire, until cancelled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replicas:
     """What a workload runs at this moment.
 

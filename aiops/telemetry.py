@@ -1,9 +1,19 @@
-"""Our own logs: how they look, and which chatty libraries stay quiet."""
+"""Our own logs and metrics: how logs look and which libraries stay quiet, and every metric by name.
+
+A metric is made at its first use, in the default registry of prometheus-client, which takes long to import:
+``gauge(WATCHED_SERIES).set(3)``.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter, Gauge, Histogram
 
 _CHATTY = ("cmdstanpy", "prophet", "prophet.plot", "urllib3", "httpx", "httpcore", "stamina", "alembic")
 
@@ -30,3 +40,59 @@ def configure(level: str = "WARNING") -> None:
     )
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+# What both programs say.
+UPSTREAM_UP: Final = "aiops_upstream_up"
+# What the live service says.
+WATCHED_SERIES: Final = "aiops_watched_series"
+WATCH_AGE: Final = "aiops_watch_age_seconds"
+WATCH_ERRORS: Final = "aiops_watch_errors_total"
+BUNDLE_INFO: Final = "aiops_bundle_info"
+BUNDLE_CUTOFF: Final = "aiops_bundle_cutoff_timestamp_seconds"
+BUNDLE_END: Final = "aiops_bundle_end_timestamp_seconds"
+BUNDLE_REFUSED: Final = "aiops_bundle_refused_total"
+OUTBOX_ALERTS: Final = "aiops_outbox_alerts"
+OUTBOX_OLDEST: Final = "aiops_outbox_oldest_seconds"
+ALERTS_SENT: Final = "aiops_alerts_sent_total"
+ALERTS_FAILED: Final = "aiops_alerts_failed_total"
+
+_METRICS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    UPSTREAM_UP: ("Whether the last request to a system that we use was answered.", ("upstream",)),
+    WATCHED_SERIES: ("Series that are scored, whether polled or pushed.", ()),
+    WATCH_AGE: ("Time since the newest scored value of a monitor was known.", ("monitor",)),
+    WATCH_ERRORS: ("Polls of a monitor that brought nothing.", ("monitor",)),
+    BUNDLE_INFO: ("The champion's bundle in use, as labels; always 1.", ("model", "version", "digest")),
+    BUNDLE_CUTOFF: ("Stamp of the latest observation that the bundle in use was made from.", ()),
+    BUNDLE_END: ("When the last forecast of the bundle in use runs out.", ()),
+    BUNDLE_REFUSED: ("Bundles that were not taken, the one before them staying.", ("reason",)),
+    OUTBOX_ALERTS: ("Alert changes that Alertmanager does not know of yet.", ()),
+    OUTBOX_OLDEST: ("How long the oldest of them has waited.", ()),
+    ALERTS_SENT: ("Alert states that Alertmanager took, those sent again before they expire included.", ()),
+    ALERTS_FAILED: ("Alert states that were not delivered.", ("reason",)),
+}
+"""Help text and labels of every metric."""
+
+
+@cache
+def counter(name: str) -> Counter:
+    """Return the counter of this name, one of the constants above."""
+    from prometheus_client import Counter
+
+    return Counter(name, *_METRICS[name])
+
+
+@cache
+def gauge(name: str) -> Gauge:
+    """Return the gauge of this name, one of the constants above."""
+    from prometheus_client import Gauge
+
+    return Gauge(name, *_METRICS[name])
+
+
+@cache
+def histogram(name: str, buckets: tuple[float, ...]) -> Histogram:
+    """Return the histogram of this name, one of the constants above, always with the same buckets."""
+    from prometheus_client import Histogram
+
+    return Histogram(name, *_METRICS[name], buckets=buckets)

@@ -88,6 +88,26 @@ class Scorer:
             gate=self.gate.start(n),
         )
 
+    def grown(self, state: ScorerState, more: int) -> ScorerState:
+        """Return ``state`` followed by ``more`` series that have seen nothing."""
+        new = self.start(more)
+        return ScorerState(
+            detectors=tuple(_joined(own, rest) for own, rest in zip(state.detectors, new.detectors, strict=True)),
+            calibrations=tuple(
+                np.concatenate(pair) for pair in zip(state.calibrations, new.calibrations, strict=True)
+            ),
+            gate=np.concatenate([state.gate, new.gate]),
+        )
+
+    def put(self, state: ScorerState, rows: IntArray, other: ScorerState) -> None:
+        """Overwrite the given rows of ``state`` with the series of ``other``, in their order."""
+        for own, new in zip(state.detectors, other.detectors, strict=True):
+            for place, row in enumerate(rows.tolist()):
+                own[row] = new[place]
+        for own, new in zip(state.calibrations, other.calibrations, strict=True):
+            own[rows] = new
+        state.gate[rows] = other.gate
+
     def step(self, state: ScorerState, points: Points) -> Scores:
         """Score a column of points, then learn from it."""
         raw, survivals = self._judge(state, points, range(len(self.detectors)))
@@ -154,6 +174,11 @@ class Scorer:
             raw = self.calibration.raw_at(state.calibrations[which], points.rows, share)
             found = np.where(unknown, detector.interval(state.detectors[which], points, raw), found)
         return found
+
+
+def _joined(own: Any, rest: Any) -> Any:
+    """Return two states of a detector as one; each is an array or a list of one entry a series."""
+    return np.concatenate([own, rest]) if isinstance(own, np.ndarray) else [*own, *rest]
 
 
 def _joint(survivals: FloatArray) -> FloatArray:

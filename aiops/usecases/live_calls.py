@@ -16,6 +16,10 @@ from aiops.series import FloatArray, IntArray, SeriesKey
 from aiops.series.grid import require_step, require_utc
 
 
+USUAL_LEVELS = (0.5, 0.9, 0.95, 0.99)
+"""Levels of a window's maximum if none are asked for."""
+
+
 class Skipped(IntEnum):
     """Why a point was not scored.
 
@@ -108,7 +112,8 @@ class ForecastQuery:
         horizon: How far the path reaches from ``now``; zero asks for none.
         window: How long the window is whose highest value is asked for; zero asks for none.
         window_model: Its model, by its name in the catalog of window forecasters.
-        levels: Quantile levels in (0, 1), increasing.
+        levels: Quantile levels in (0, 1), increasing; empty asks for those of the bundle, and for ``USUAL_LEVELS`` of
+            the window.
         now: From when it is asked: only what was known by then is used. The clock's time if None.
         history: How much history the window's model is given, at most.
 
@@ -122,7 +127,7 @@ class ForecastQuery:
     horizon: timedelta = timedelta(0)
     window: timedelta = timedelta(0)
     window_model: str = "holt-winters"
-    levels: tuple[float, ...] = (0.5, 0.95)
+    levels: tuple[float, ...] = ()
     now: datetime | None = None
     history: timedelta = timedelta(days=14)
 
@@ -130,7 +135,8 @@ class ForecastQuery:
         if bool(self.query.strip()) == (self.series is not None):
             raise DataError("ask for the forecast of a query or of a series: give one of them")
         require_step(self.step)
-        require_levels(np.array(self.levels))
+        if self.levels:
+            require_levels(np.array(self.levels))
         if self.now is not None:
             require_utc(self.now, "now")
         if min(self.horizon, self.window) < timedelta(0) or self.horizon == self.window == timedelta(0):
