@@ -54,6 +54,7 @@ class Engine(StrEnum):
     """Who does the heavy work."""
 
     LOCAL = "local"
+    RAY = "ray"
 
 
 def settings() -> Settings:
@@ -118,11 +119,24 @@ def snapshot(request: Request, configured: Settings, clock: Clock) -> tuple[Snap
     ), telemetry.warnings
 
 
-def mapper(engine: Engine, workers: int) -> Mapper:
-    """Return who does the heavy work."""
+def mapper(engine: Engine, workers: int, ray_address: str | None = None) -> Mapper:
+    """Return who does the heavy work.
+
+    Args:
+        engine: Processes of this machine, or Ray.
+        workers: How many at a time; a cluster of Ray's decides itself.
+        ray_address: Of a running cluster; None starts Ray here for the time of the work.
+
+    Raises:
+        ConfigError: If Ray is asked for and not installed.
+    """
+    if engine is Engine.RAY:
+        from aiops.adapters.ray_mapper import RayMapper
+
+        return RayMapper(workers, ray_address)
     from aiops.adapters.local_mapper import LocalMapper
 
-    return {Engine.LOCAL: LocalMapper}[engine](workers)
+    return LocalMapper(workers)
 
 
 def model_store(uri: str) -> ModelStore:
