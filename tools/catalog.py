@@ -55,6 +55,11 @@ _TOOLS: tuple[Tool, ...] = (
         packages={"helm": "helm.sh/helm/v4/cmd/helm"},
         variables={"helm.sh/helm/v4/internal/version.version": "v4.2.4"},
     ),
+    GoTool(
+        name="prometheus-operator",
+        packages={},
+        files={"github.com/prometheus-operator/prometheus-operator": "example/prometheus-operator-crd"},
+    ),
 )
 CATALOG: dict[str, Tool] = {tool.name: tool for tool in _TOOLS}
 
@@ -71,9 +76,18 @@ def find(program: str) -> Path:
     """
     for tool in CATALOG.values():
         if program in tool.programs:
-            path = folder(tool) / tool.programs[program]
-            if not path.is_file():
-                raise ToolMissingError(f"{program} is not in {folder(tool)}; get it with: make tools")
-            return path
+            return find_file(tool.name, tool.programs[program])
     known = ", ".join(sorted(name for tool in CATALOG.values() for name in tool.programs))
     raise ToolMissingError(f"no tool brings the program {program!r}; the catalog has: {known}")
+
+
+def find_file(name: str, path: str) -> Path:
+    """Return a file or folder that the tool ``name`` brings, such as the custom resources of one.
+
+    Raises:
+        ToolMissingError: If the tool has not been obtained yet, or does not bring it.
+    """
+    home = folder(CATALOG[name])
+    if not (home / path).exists():
+        raise ToolMissingError(f"{path} is not in {home}; get it with: make tools")
+    return home / path

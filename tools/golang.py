@@ -19,7 +19,7 @@ _FLAGS = ("-mod=readonly", "-trimpath", "-buildvcs=false")
 
 @dataclass(frozen=True)
 class GoTool:
-    """Programs out of Go modules, built from ``tools/NAME/go.mod`` and ``go.sum``.
+    """Programs and files out of Go modules, as ``tools/NAME/go.mod`` and ``go.sum`` name them.
 
     Attributes:
         name: Name of the tool, and of the folder with the two files.
@@ -58,6 +58,7 @@ class GoTool:
                 env=environment,
             )
         for module, part in self.files.items():
+            steps.run(f"download {module}", [go, "mod", "download", module], cwd=self._folder(), env=environment)
             listed = subprocess.run(
                 [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module],
                 cwd=self._folder(),
