@@ -44,6 +44,10 @@ def configure(level: str = "WARNING") -> None:
 
 # What both programs say.
 UPSTREAM_UP: Final = "aiops_upstream_up"
+# What the server says of the calls that it gets.
+REQUESTS: Final = "aiops_requests_total"
+REQUEST_SECONDS: Final = "aiops_request_seconds"
+REQUESTS_SHED: Final = "aiops_requests_shed_total"
 # What the live service says.
 WATCHED_SERIES: Final = "aiops_watched_series"
 WATCH_AGE: Final = "aiops_watch_age_seconds"
@@ -59,6 +63,9 @@ ALERTS_FAILED: Final = "aiops_alerts_failed_total"
 
 _METRICS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     UPSTREAM_UP: ("Whether the last request to a system that we use was answered.", ("upstream",)),
+    REQUESTS: ("Calls that ended, streams included, by the status that they ended with.", ("method", "code")),
+    REQUEST_SECONDS: ("Time from the arrival of a call to its end.", ("method",)),
+    REQUESTS_SHED: ("Calls that were sent away because as many as we take were waiting.", ()),
     WATCHED_SERIES: ("Series that are scored, whether polled or pushed.", ()),
     WATCH_AGE: ("Time since the newest scored value of a monitor was known.", ("monitor",)),
     WATCH_ERRORS: ("Polls of a monitor that brought nothing.", ("monitor",)),
