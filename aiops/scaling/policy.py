@@ -53,6 +53,11 @@ class Mode(StrEnum):
     DIRECT = "Direct"
     """Sets the replicas itself; refused beside an HPA."""
 
+    @property
+    def applies(self) -> bool:
+        """Whether decisions change the world."""
+        return self in (Mode.FLOOR, Mode.DIRECT)
+
 
 class Part(BaseModel):
     """A piece of a policy: what it does not know is refused, and so is the wrong type."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeGuard
+
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
+from pydantic.alias_generators import to_camel
 
 from aiops.errors import DataError
 from aiops.scaling.policy import Mode
@@ -104,6 +108,25 @@ class ScalingState:
     hold_until: datetime | None = None
     rolled_back_at: datetime | None = None
 
+    def __post_init__(self) -> None:
+        if self.decided_at is None:
+            if self.needs or self.trial is not None or self.hold_until is not None:
+                raise DataError("there was no turn yet, so nothing was needed, is on trial or cools down")
+            return
+        if not self.needs:
+            raise DataError("there was a turn, and nothing says what was needed then")
+        at, count = self.needs[0]
+        for next_at, next_count in self.needs[1:]:
+            if next_at < at or next_count >= count:
+                raise DataError(f"needs have to fall, oldest first, and {next_count} comes after {count}")
+            at, count = next_at, next_count
+        if at > self.decided_at or count < 0:
+            raise DataError(f"the last need is {count} at {at}, and the last turn was at {self.decided_at}")
+        if self.trial is not None and (self.trial.started > self.decided_at or self.hold_until is not None):
+            raise DataError("a trial starts with a turn, and not during a cool-down")
+        if self.rolled_back_at is not None and self.rolled_back_at > self.decided_at:
+            raise DataError(f"taken back at {self.rolled_back_at}, after the last turn at {self.decided_at}")
+
     @property
     def phase(self) -> Phase:
         """Where the guard stands."""
@@ -112,29 +135,110 @@ class ScalingState:
         return Phase.WATCHING if self.hold_until is None else Phase.COOLDOWN
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data; ``from_json`` reads it."""
+        """Return plain data; ``from_json`` reads it. What is None is written as None: a patch then removes it."""
+        trial = self.trial
         return {
-            "decidedAt": None if self.decided_at is None else epoch_seconds(self.decided_at),
+            "phase": str(self.phase),
+            "decidedAt": _seconds(self.decided_at),
             "needs": [[epoch_seconds(at), count] for at, count in self.needs],
+            "effectiveMode": None if self.effective_mode is None else str(self.effective_mode),
+            "baseline": self.baseline,
+            "trial": None if trial is None else _trial_json(trial),
+            "lastGood": self.last_good,
+            "holdUntil": _seconds(self.hold_until),
+            "rolledBackAt": _seconds(self.rolled_back_at),
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ScalingState:
-        """Read what ``to_json`` wrote.
+    def from_json(cls, data: object) -> ScalingState:
+        """Read what ``to_json`` wrote. What is missing is None; what is not known is left alone.
 
         Raises:
-            DataError: If it is anything else.
+            DataError: If it is anything else; says what is wrong with it.
         """
         try:
-            decided_at = data["decidedAt"]
+            stored = _StoredState.model_validate_json(json.dumps(data))
             return cls(
-                decided_at=None if decided_at is None else from_epoch(decided_at),
-                needs=tuple((from_epoch(at), int(count)) for at, count in data["needs"]),
+                decided_at=_instant(stored.decided_at),
+                needs=tuple((from_epoch(at), count) for at, count in stored.needs),
+                effective_mode=stored.effective_mode,
+                baseline=stored.baseline,
+                trial=None if stored.trial is None else stored.trial.restored(),
+                last_good=stored.last_good,
+                hold_until=_instant(stored.hold_until),
+                rolled_back_at=_instant(stored.rolled_back_at),
             )
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise DataError(f"not a scaling state: {data!r}; remove it to start afresh") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "all of it"
+            problem = f"{where}: {first['msg']}"
+        except (TypeError, ValueError, OverflowError, DataError) as error:
+            problem = str(error)
+        raise DataError(f"not a scaling state: {problem}; remove status.state to start afresh")
+
+    @classmethod
+    def recover(cls, data: object) -> tuple[ScalingState, str]:
+        """Read what ``to_json`` wrote, or start afresh; return the state, and what was wrong (empty if nothing was).
+
+        Afresh, what is there counts as needed, so nothing shrinks for a whole stabilization window. The baseline is
+        kept if it can be read: it is what the target gets back.
+        """
+        try:
+            return cls.from_json(data), ""
+        except DataError as error:
+            baseline = data.get("baseline") if isinstance(data, Mapping) else None
+            kept = baseline if isinstance(baseline, int) and baseline >= 0 else None
+            return cls(baseline=kept), str(error)
 
 
-def known(value: float | None) -> bool:
+class _Stored(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True, alias_generator=to_camel, allow_inf_nan=False)
+
+
+class _StoredTrial(_Stored):
+    before: int
+    after: int
+    started: float
+    failed: int
+    errors: int
+    was_good: bool
+    outage: bool
+
+    def restored(self) -> Trial:
+        return Trial(**{**dict(self), "started": from_epoch(self.started)})
+
+
+class _StoredState(_Stored):
+    needs: tuple[tuple[float, int], ...]
+    decided_at: float | None = None
+    effective_mode: Mode | None = None
+    baseline: NonNegativeInt | None = None
+    trial: _StoredTrial | None = None
+    last_good: NonNegativeInt | None = None
+    hold_until: float | None = None
+    rolled_back_at: float | None = None
+
+
+def _trial_json(trial: Trial) -> dict[str, Any]:
+    return {
+        "before": trial.before,
+        "after": trial.after,
+        "started": epoch_seconds(trial.started),
+        "failed": trial.failed,
+        "errors": trial.errors,
+        "wasGood": trial.was_good,
+        "outage": trial.outage,
+    }
+
+
+def _seconds(at: datetime | None) -> float | None:
+    return None if at is None else epoch_seconds(at)
+
+
+def _instant(seconds: float | None) -> datetime | None:
+    return None if seconds is None else from_epoch(seconds)
+
+
+def known(value: float | None) -> TypeGuard[float]:
     """Return whether a number was seen: neither missing nor NaN nor infinite."""
     return value is not None and math.isfinite(value)
