@@ -60,7 +60,8 @@ class ScoringServiceServicer:
 
         INVALID_ARGUMENT: columns of different length, an index without a series, a series without a name, an infinite value,
         a stamp in the future.
-        RESOURCE_EXHAUSTED: more calls wait than the service takes; try again after retry-after-ms of the trailing metadata.
+        RESOURCE_EXHAUSTED: more calls wait than the service takes, or more series are pushed than it keeps; where trying
+        again helps, the trailing metadata say after how many milliseconds (grpc-retry-pushback-ms).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
