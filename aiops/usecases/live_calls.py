@@ -151,6 +151,7 @@ class PathAnswer:
 
     Attributes:
         forecast: One row; its first step is the one that ``now`` lies in.
+        cutoff: Stamp of the last observation that the bundle's forecast used.
         model: Name of the registered model.
         version: Its version.
         digest: Digest of its bundle.
@@ -158,6 +159,7 @@ class PathAnswer:
     """
 
     forecast: Forecast
+    cutoff: datetime
     model: str
     version: str
     digest: str

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import numpy as np
 
-from aiops.series import FloatArray
+from aiops.errors import DataError
+from aiops.series import FloatArray, Series, SeriesKey, epoch_seconds, from_epoch
 
 
 class Recent:
@@ -64,3 +67,20 @@ class Recent:
             found[begin - first : begin - first + head] = self._values[start : start + head]
             found[begin - first + head : end - first] = self._values[: length - head]
         return found
+
+    def known_at(self, now: datetime, history: timedelta, key: SeriesKey, step: timedelta, unit: str) -> Series:
+        """Return what was known at an instant, from at most ``history`` before it, up to the newest observed value.
+
+        Raises:
+            DataError: If nothing was.
+        """
+        seconds = step.total_seconds()
+        end = int(epoch_seconds(now) // seconds)
+        first = max(self.begin, end - history // step)
+        values = self.between(first, end)
+        seen = np.flatnonzero(~np.isnan(values))
+        if not len(seen):
+            raise DataError(f"{key}: no value of it is known from the {history} before {now.isoformat()}")
+        begin, last = int(seen[0]), int(seen[-1])
+        start = from_epoch((first + begin) * seconds)
+        return Series(key=key, start=start, step=step, values=values[begin : last + 1], unit=unit)

@@ -75,9 +75,9 @@ async def register(
     found: int,
     stale: int,
     champion: ModelVersion | None,
-    reigning: Bundle | None,
     champion_crps: Mapping[SeriesKey, float],
     store: ModelStore,
+    reigning: Bundle | None = None,
 ) -> Outcome:
     """Judge a bundle against the champion, register it, and make it the champion if the gate says so.
 
@@ -91,13 +91,19 @@ async def register(
         found: How many series the source gave.
         stale: How many of them went silent.
         champion: The champion's version; None if there is none.
-        reigning: Its bundle.
         champion_crps: Its loss on the newcomer's folds.
         store: Where.
+        reigning: The champion's bundle; loaded if not given.
 
     Raises:
+        ModelError: If the champion's bundle is not what was registered.
         UpstreamError: If the store did not answer, or refused; says where the bundle is.
     """
+    if champion is not None and reigning is None:
+        try:
+            reigning = await store.load(champion)
+        except UpstreamUnavailableError as error:
+            raise kept_but_not_registered(error, kept) from error
     verdict = judge(
         Newcomer(
             crps={entry.key: entry.accuracy.crps for entry in bundle.entries},

@@ -20,7 +20,6 @@ from aiops.detection.band_table import Bands, BandTable
 from aiops.detection.detector import Points
 from aiops.detection.score import AnomalyScore
 from aiops.detection.scorer import Scorer, Scores
-from aiops.errors import DataError
 from aiops.series import FloatArray, IntArray, Series, SeriesKey, epoch_seconds, from_epoch
 from aiops.series.grid import require_step
 from aiops.usecases.live_calls import Skipped
@@ -141,21 +140,7 @@ class WatchedSeries:
             DataError: If nothing is.
         """
         row = self._rows[key]
-        recent = self._recent[row]
-        end = self.place(now - self.step) + 1
-        first = max(recent.begin, end - history // self.step)
-        values = recent.between(first, end)
-        seen = np.flatnonzero(~np.isnan(values))
-        if not len(seen):
-            raise DataError(f"{key}: no value of it was known at {now.isoformat()}")
-        begin, last = int(seen[0]), int(seen[-1])
-        return Series(
-            key=key,
-            start=self.stamp(first + begin),
-            step=self.step,
-            values=values[begin : last + 1],
-            unit=self._subjects[row].unit,
-        )
+        return self._recent[row].known_at(now, history, key, self.step, self._subjects[row].unit)
 
     def use(self, table: BandTable | None) -> None:
         """Expect from now on what a new champion says; None if there is none any more."""
@@ -207,6 +192,8 @@ class WatchedSeries:
             values: Observations, shape ``[m]``; NaN is a gap.
         """
         m = len(rows)
+        if m == 0:
+            return _nothing(0)
         if m == 1:
             return self._take_column(rows, places, values)
         found = _nothing(m)
@@ -238,7 +225,11 @@ class WatchedSeries:
         fresh = observed & ~behind
         if fresh.all():
             scores = self._score(rows, places, values)
-            return Judged(scores=scores, skipped=np.zeros(len(rows), dtype=np.int64), changes=self._alerts(rows, places, values, scores))
+            return Judged(
+                scores=scores,
+                skipped=np.zeros(len(rows), dtype=np.int64),
+                changes=self._alerts(rows, places, values, scores),
+            )
         found = _nothing(len(rows))
         for index in np.flatnonzero(behind & observed).tolist():
             known = self._recent[rows[index]].has(int(places[index]))
@@ -251,7 +242,12 @@ class WatchedSeries:
     def _score(self, rows: IntArray, places: IntArray, values: FloatArray) -> Scores:
         expected, lower, upper = self._bands.at(rows, places)
         points = Points(
-            rows=rows, at=np.multiply(places, self._seconds, dtype=np.float64), values=values, expected=expected, lower=lower, upper=upper
+            rows=rows,
+            at=np.multiply(places, self._seconds, dtype=np.float64),
+            values=values,
+            expected=expected,
+            lower=lower,
+            upper=upper,
         )
         return self._scorer.step(self._state, points)
 
@@ -296,7 +292,14 @@ class WatchedSeries:
     def _gap(self, key: SeriesKey, place: int) -> AnomalyScore:
         nan = math.nan
         return AnomalyScore(
-            key=key, at=self.stamp(place), observed=nan, expected=nan, lower=nan, upper=nan, value=0.0, detector="",
+            key=key,
+            at=self.stamp(place),
+            observed=nan,
+            expected=nan,
+            lower=nan,
+            upper=nan,
+            value=0.0,
+            detector="",
             warming_up=False,
         )
 
