@@ -3,6 +3,7 @@
 AiopsError
 ├─ ConfigError                  a setting or policy is wrong
 ├─ DataError                    telemetry cannot be used
+│  ├─ NoSeriesError             there is none of it
 │  └─ LimitError                more of it than we take
 ├─ ModelError
 │  ├─ ModelNotFoundError        nothing registered under this key and alias
@@ -27,6 +28,10 @@ class ConfigError(AiopsError):
 
 class DataError(AiopsError):
     """Telemetry cannot be used: too short, stale, not regular, not a number."""
+
+
+class NoSeriesError(DataError):
+    """The source answered, and what was asked for is not there."""
 
 
 class LimitError(DataError):

@@ -15,7 +15,6 @@ from aiops.forecasting.forecast import Forecast, require_levels
 from aiops.series import FloatArray, IntArray, SeriesKey
 from aiops.series.grid import require_step, require_utc
 
-
 USUAL_LEVELS = (0.5, 0.9, 0.95, 0.99)
 """Levels of a window's maximum if none are asked for."""
 

@@ -181,6 +181,13 @@ class WatchedSeries:
             if held:
                 self._loud[row] = resume(held, key, self._last_seen(row))
 
+    def drop(self, key: SeriesKey) -> None:
+        """Stop watching a series; nothing of it is remembered."""
+        row = self._rows.pop(key)
+        self._loud.pop(row, None)
+        self._recent[row], self._subjects[row], self._seen[row] = _NO_VALUES, _NOBODY, _NEVER
+        self._free.append(row)
+
     def take(self, rows: IntArray, places: IntArray, values: FloatArray) -> Judged:
         """Score points and learn from them; of one series in the order of their steps, whatever order they came in.
 
@@ -193,10 +200,10 @@ class WatchedSeries:
         """
         m = len(rows)
         if m == 0:
-            return _nothing(0)
+            return nothing(0)
         if m == 1:
             return self._take_column(rows, places, values)
-        found = _nothing(m)
+        found = nothing(m)
         for which in _waves(rows, places):
             part = self._take_column(rows[which], places[which], values[which])
             found.put(which, part)
@@ -213,7 +220,7 @@ class WatchedSeries:
             condition, changed = advance(self.rule, self._condition(row), gap, self._subjects[row])
             changes.extend(changed)
             if condition.last_seen is None:
-                self._forget(key, row)
+                self.drop(key)
             else:
                 self._remember(row, condition)
         return changes
@@ -230,7 +237,7 @@ class WatchedSeries:
                 skipped=np.zeros(len(rows), dtype=np.int64),
                 changes=self._alerts(rows, places, values, scores),
             )
-        found = _nothing(len(rows))
+        found = nothing(len(rows))
         for index in np.flatnonzero(behind & observed).tolist():
             known = self._recent[rows[index]].has(int(places[index]))
             found.skipped[index] = Skipped.DUPLICATE if known else Skipped.LATE
@@ -324,14 +331,8 @@ class WatchedSeries:
         self._seen = np.concatenate([self._seen, np.full(more, _NEVER)])
         self._free.extend(reversed(rows))
 
-    def _forget(self, key: SeriesKey, row: int) -> None:
-        del self._rows[key]
-        self._loud.pop(row, None)
-        self._recent[row], self._subjects[row], self._seen[row] = _NO_VALUES, _NOBODY, _NEVER
-        self._free.append(row)
 
-
-def _nothing(m: int) -> Judged:
+def nothing(m: int) -> Judged:
     """Return what is said of ``m`` points that are not scored."""
     scores = Scores(
         values=np.zeros(m),
