@@ -46,12 +46,13 @@ def step(
         held = ScalingDecision(current=current, desired=current, reason=Reason.SUSPENDED)
         return held, replace(_afresh(state, current, now), effective_mode=Mode.SHADOW)
     state = _in_mode(state, policy)
-    ruling = None if policy.guard is None else check(state, observation, policy.guard, now)
-    if ruling is not None:
+    needs = state.needs if state.decided_at is not None else ((now, current),)
+    ruling = None
+    if policy.guard is not None:
+        ruling = check(replace(state, decided_at=now, needs=needs), observation, policy.guard, now)
         state = ruling.state
     demand_known = known(observation.demand)
     oldest = now - policy.behavior.scale_down.stabilization_window
-    needs = state.needs if state.decided_at is not None else ((now, current),)
     recent = [need for need in needs if need[0] > oldest]
     low, high = _bounds(state, observation, policy)
     keep = None if ruling is None else ruling.keep

@@ -5,11 +5,9 @@ import math
 import time
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiops.errors import DataError
 from aiops.scaling.decide import ScalingDecision
 from aiops.scaling.loop import step
 from aiops.scaling.policy import ScalingPolicy
@@ -128,29 +126,22 @@ def test_never_below_the_most_that_was_needed_within_the_window(peaks, current) 
 def test_the_state_stays_small() -> None:
     slowly_falling = [1000.0 - i for i in range(600)]
 
-    _, state = turns(policy("1h"), 100, slowly_falling)
+    decisions, state = turns(policy("1h"), 100, slowly_falling)
+    restarted, _ = turns(policy("1h"), 100, slowly_falling, restart=True)
 
     assert len(json.dumps(state.to_json())) < 4096
+    assert restarted == decisions
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        {},
-        {"decidedAt": "x", "needs": []},
-        {"decidedAt": 1e300, "needs": []},
-        {"decidedAt": None, "needs": [1]},
-        {"decidedAt": None, "needs": [[0, float("inf")]]},
-    ],
-)
-def test_a_state_that_is_none_is_refused(data) -> None:
-    with pytest.raises(DataError, match="not a scaling state"):
-        ScalingState.from_json(data)
+def test_what_a_small_state_forgets_only_holds_a_bit_longer() -> None:
+    falling = [1000.0 - 10 * i for i in range(100)]
 
+    decisions, state = turns(policy("80m"), 100, falling)
 
-def test_negative_replicas_are_refused() -> None:
-    with pytest.raises(DataError, match="negative"):
-        Observation(current=-1)
+    assert len(state.needs) == 64
+    assert len(json.dumps(state.to_json())) < 4096
+    for i, decision in enumerate(decisions):
+        assert decision.desired >= max(each.wanted or 0 for each in decisions[max(i - 79, 0) : i + 1])
 
 
 def test_a_turn_costs_microseconds() -> None:
