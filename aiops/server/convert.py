@@ -163,6 +163,7 @@ def _path(answer: PathAnswer) -> forecasting_pb2.Path:
         levels=made.levels.tolist(),
         values=made.values[0].ravel().tolist(),
         model=series_pb2.Model(name=answer.model, version=answer.version, digest=answer.digest, recipe=answer.recipe),
+        cutoff=answer.cutoff,
     )
 
 

@@ -52,20 +52,22 @@ class ForecastResponse(_message.Message):
     def __init__(self, key: _Optional[_Union[_series_pb2.SeriesKey, _Mapping]] = ..., cutoff: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., path: _Optional[_Union[Path, _Mapping]] = ..., no_path_reason: _Optional[str] = ..., window_maximum: _Optional[_Union[WindowMaximum, _Mapping]] = ..., no_window_reason: _Optional[str] = ...) -> None: ...
 
 class Path(_message.Message):
-    __slots__ = ("start", "step", "mean", "levels", "values", "model")
+    __slots__ = ("start", "step", "mean", "levels", "values", "model", "cutoff")
     START_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     MEAN_FIELD_NUMBER: _ClassVar[int]
     LEVELS_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    CUTOFF_FIELD_NUMBER: _ClassVar[int]
     start: _timestamp_pb2.Timestamp
     step: _duration_pb2.Duration
     mean: _containers.RepeatedScalarFieldContainer[float]
     levels: _containers.RepeatedScalarFieldContainer[float]
     values: _containers.RepeatedScalarFieldContainer[float]
     model: _series_pb2.Model
-    def __init__(self, start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., step: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., mean: _Optional[_Iterable[float]] = ..., levels: _Optional[_Iterable[float]] = ..., values: _Optional[_Iterable[float]] = ..., model: _Optional[_Union[_series_pb2.Model, _Mapping]] = ...) -> None: ...
+    cutoff: _timestamp_pb2.Timestamp
+    def __init__(self, start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., step: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., mean: _Optional[_Iterable[float]] = ..., levels: _Optional[_Iterable[float]] = ..., values: _Optional[_Iterable[float]] = ..., model: _Optional[_Union[_series_pb2.Model, _Mapping]] = ..., cutoff: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class WindowMaximum(_message.Message):
     __slots__ = ("levels", "values", "model")
