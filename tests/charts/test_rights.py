@@ -9,11 +9,13 @@ from tests.charts.rendering import NAMESPACE, rendered, template
 ACCOUNT = "demo-aiops-operator"
 FLOOR = {
     ("aiops.dev", "predictivescalers"): {"get", "list", "watch", "patch"},
-    ("aiops.dev", "predictivescalers/status"): {"get", "patch"},
+    ("aiops.dev", "predictivescalers/status"): {"patch"},
     ("autoscaling", "horizontalpodautoscalers"): {"get", "list", "patch"},
+    ("apps", "deployments"): {"get"},
     ("apps", "deployments/scale"): {"get"},
+    ("apps", "statefulsets"): {"get"},
     ("apps", "statefulsets/scale"): {"get"},
-    ("", "events"): {"create", "patch"},
+    ("", "events"): {"create"},
 }
 SHADOW = {**FLOOR, ("autoscaling", "horizontalpodautoscalers"): {"get", "list"}}
 DIRECT = {
@@ -23,7 +25,7 @@ DIRECT = {
 }
 LEASE = {
     ("coordination.k8s.io", "leases"): {"create"},
-    ("coordination.k8s.io", "leases", ACCOUNT): {"get", "update", "patch"},
+    ("coordination.k8s.io", "leases", ACCOUNT): {"get", "update"},
 }
 
 

@@ -5,16 +5,19 @@
   verbs: [get, list, watch, patch]
 - apiGroups: [aiops.dev]
   resources: [predictivescalers/status]
-  verbs: [get, patch]
+  verbs: [patch]
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [get, list{{ if .Values.operator.allow.floor }}, patch{{ end }}]
 {{- range .Values.operator.targets }}
+- apiGroups: [{{ .apiGroup | quote }}]
+  resources: [{{ .resource }}]
+  verbs: [get]
 - apiGroups: [{{ .apiGroup | quote }}]
   resources: [{{ .resource }}/scale]
   verbs: [get{{ if $.Values.operator.allow.direct }}, patch{{ end }}]
 {{- end }}
 - apiGroups: [""]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end }}
