@@ -11,7 +11,8 @@ AiopsError
 └─ UpstreamError                Prometheus, Alertmanager, MLflow, Kubernetes
    ├─ UpstreamUnavailableError  no answer: retry
    └─ UpstreamRejectedError     a clear refusal: do not retry
-      └─ UpstreamConflictError  somebody else wrote first, or owns it: look again
+      ├─ UpstreamConflictError  somebody else wrote first, or owns it: look again
+      └─ ContentRejectedError   what we sent is refused, not us
 
 An expected "no" (held, rate limited, no forecast) is a value and not an error. A message says what is wrong, which
 key, file or line it is about, and what to do. Entry points map classes to exit codes and statuses; nothing here does.
@@ -64,3 +65,7 @@ class UpstreamRejectedError(UpstreamError):
 
 class UpstreamConflictError(UpstreamRejectedError):
     """Somebody else changed what we were to change, or owns it: look at it again before anything is sent."""
+
+
+class ContentRejectedError(UpstreamRejectedError):
+    """What we sent is refused, and other content would not be: leave it out and go on."""

@@ -129,7 +129,8 @@ class AlertSink(Protocol):
 
         Raises:
             UpstreamUnavailableError: If they should be sent again.
-            UpstreamRejectedError: If they never will be accepted.
+            ContentRejectedError: If one of them never will be accepted.
+            UpstreamRejectedError: If nothing will be accepted until somebody puts right how it is reached.
         """
         ...
 
