@@ -93,9 +93,7 @@ class Scorer:
         new = self.start(more)
         return ScorerState(
             detectors=tuple(_joined(own, rest) for own, rest in zip(state.detectors, new.detectors, strict=True)),
-            calibrations=tuple(
-                np.concatenate(pair) for pair in zip(state.calibrations, new.calibrations, strict=True)
-            ),
+            calibrations=tuple(np.concatenate(pair) for pair in zip(state.calibrations, new.calibrations, strict=True)),
             gate=np.concatenate([state.gate, new.gate]),
         )
 
