@@ -60,7 +60,23 @@ OUTBOX_ALERTS: Final = "aiops_outbox_alerts"
 OUTBOX_OLDEST: Final = "aiops_outbox_oldest_seconds"
 ALERTS_SENT: Final = "aiops_alerts_sent_total"
 ALERTS_FAILED: Final = "aiops_alerts_failed_total"
+# What the operator says; namespace and name are those of the PredictiveScaler.
+SCALER_DEMAND: Final = "aiops_scaler_demand"
+SCALER_PEAK_DEMAND: Final = "aiops_scaler_peak_demand"
+SCALER_DESIRED: Final = "aiops_scaler_desired_replicas"
+SCALER_CURRENT: Final = "aiops_scaler_current_replicas"
+SCALER_FLOOR: Final = "aiops_scaler_floor_replicas"
+SCALER_READY: Final = "aiops_scaler_ready_replicas"
+SCALER_MODE: Final = "aiops_scaler_mode"
+SCALER_FORECAST_AGE: Final = "aiops_scaler_forecast_age_seconds"
+SCALER_ROLLBACKS: Final = "aiops_scaler_rollbacks_total"
+DECISIONS: Final = "aiops_decisions_total"
+RECONCILE_SECONDS: Final = "aiops_reconcile_seconds"
+RECONCILE_ERRORS: Final = "aiops_reconcile_errors_total"
+LEADER: Final = "aiops_leader"
+KUBERNETES_REQUESTS: Final = "aiops_kubernetes_requests_total"
 
+_SCALER: Final = ("namespace", "name")
 _METRICS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     UPSTREAM_UP: ("Whether the last request to a system that we use was answered.", ("upstream",)),
     REQUESTS: ("Calls that ended, streams included, by the status that they ended with.", ("method", "code")),
@@ -77,6 +93,20 @@ _METRICS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     OUTBOX_OLDEST: ("How long the oldest of them has waited.", ()),
     ALERTS_SENT: ("Alert states that Alertmanager took, those sent again before they expire included.", ()),
     ALERTS_FAILED: ("Alert states that were not delivered.", ("reason",)),
+    SCALER_DEMAND: ("Newest known demand, in the unit of capacityPerReplica.", _SCALER),
+    SCALER_PEAK_DEMAND: ("Forecast of the highest demand within the window, at the level of the policy.", _SCALER),
+    SCALER_DESIRED: ("The number that was decided: a floor under an HPA, replicas without one.", _SCALER),
+    SCALER_CURRENT: ("Replicas that the target is asked to run.", _SCALER),
+    SCALER_FLOOR: ("minReplicas of the HPA.", _SCALER),
+    SCALER_READY: ("Replicas that serve.", _SCALER),
+    SCALER_MODE: ("1 for the mode in force, 0 for the others.", (*_SCALER, "mode")),
+    SCALER_FORECAST_AGE: ("Time since the newest observation of the forecast in use was known.", _SCALER),
+    SCALER_ROLLBACKS: ("Changes that were taken back because they did harm.", _SCALER),
+    DECISIONS: ("Decisions, those to leave all as it is included.", ("mode", "reason")),
+    RECONCILE_SECONDS: ("Time that a turn took.", ()),
+    RECONCILE_ERRORS: ("Turns that came to no decision.", ("reason",)),
+    LEADER: ("1 while this process holds the lease, else 0.", ()),
+    KUBERNETES_REQUESTS: ("Requests to the Kubernetes API; code none: there was no answer.", ("verb", "code")),
 }
 """Help text and labels of every metric."""
 

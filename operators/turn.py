@@ -1,0 +1,365 @@
+"""One turn of one PredictiveScaler: read the world, decide, write down, apply, tell.
+
+Nothing that a turn needs is left by the turn before, but for what the status holds. It may end at any point, killed or
+cut off, and the next one goes on from what it finds. The order of writes sees to that:
+
+1. the finalizer, so that what we are about to change can be given back;
+2. the status: decision, trial, and what the target had of its own;
+3. the change itself;
+4. what people are told: Event, alert.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from aiops.adapters.kubernetes_control import Adoption, DirectControl, FloorControl
+from aiops.adapters.kubernetes_hpa import Hpa, KubernetesHpas, target_of
+from aiops.adapters.kubernetes_http import KubernetesHttp, Object
+from aiops.adapters.kubernetes_scalers import EventType, KubernetesScalers, Scaler
+from aiops.adapters.kubernetes_workload import Kinds, KubernetesTarget
+from aiops.errors import AiopsError, ConfigError, DataError, UpstreamConflictError
+from aiops.ports import Clock, ForecastSource, MetricSource
+from aiops.scaling.policy_file import spec_from
+from aiops.scaling.reason import Reason
+from aiops.scaling.resource import FINALIZER, PredictiveScalerSpec
+from aiops.scaling.state import ScalingState
+from aiops.series.duration import parse_duration
+from aiops.usecases.scale import DemandQuery, Scaled, scale
+from operators import status
+from operators.neighbours import Lists, obstacle, older_rival
+from operators.record import Record
+from operators.rollback_alert import RollbackAlerts
+
+_SOON: Final = timedelta(seconds=1)
+"""After somebody else wrote while a turn was under way."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What this process knows beyond the status; it counts only while the status is the one that we left.
+
+    Attributes:
+        uid: Of the resource.
+        written: ``status.state`` as it was when this was remembered.
+        state: What the last turn left: newer than ``written`` by the passing of time alone.
+        adoption: What we hold.
+    """
+
+    uid: str
+    written: Object
+    state: ScalingState
+    adoption: Adoption | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything outside that a turn reads or changes."""
+
+    http: KubernetesHttp
+    scalers: KubernetesScalers
+    hpas: KubernetesHpas
+    kinds: Kinds
+    all_scalers: Lists[str, Scaler]
+    all_hpas: Lists[str, Hpa]
+    source: MetricSource
+    forecasts: ForecastSource
+    alerts: RollbackAlerts
+    record: Record
+    clock: Clock
+
+
+class UnreadyError(ConfigError):
+    """The spec names something that is not there; ``reason`` is one word for the condition."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Turns:
+    """Takes turns.
+
+    Args:
+        world: What is outside.
+        interval: Time to the next turn where the spec does not say, or cannot be read.
+    """
+
+    def __init__(self, world: World, interval: timedelta) -> None:
+        self._world = world
+        self._interval = interval
+        self._memories: dict[tuple[str, str], Memory] = {}
+
+    async def take(self, namespace: str, name: str) -> timedelta | None:
+        """Take one turn; return the time to the next, or None if there is no such PredictiveScaler any more."""
+        key, began = (namespace, name), time.monotonic()
+        world, log = self._world, _log.bind(namespace=namespace, scaler=name)
+        interval = self._interval
+        try:
+            scaler = await world.scalers.read(namespace, name)
+            if scaler is None:
+                self._memories.pop(key, None)
+                world.record.forget(key)
+                return None
+            interval = _interval(scaler, self._interval)
+            if scaler.deleting:
+                if FINALIZER in scaler.finalizers:
+                    await self.release(scaler)
+                return _SOON
+            await self._turn(scaler)
+        except UpstreamConflictError as error:
+            log.info("turn met another writer", error=str(error))
+            world.record.failed(error)
+            return min(interval, _SOON)
+        except AiopsError as error:
+            log.warning("turn failed", error=str(error))
+            world.record.failed(error)
+        except Exception as error:
+            log.exception("turn failed")
+            world.record.failed(error)
+        finally:
+            world.record.took(time.monotonic() - began)
+        return interval
+
+    async def _turn(self, scaler: Scaler) -> None:
+        world, now = self._world, self._world.clock.now()
+        state, held = self._recall(scaler, now)
+        try:
+            spec = spec_from(scaler.spec, f"{scaler.namespace}/{scaler.name}")
+        except ConfigError as error:
+            await self._fail(scaler, "InvalidSpec", error, state, held, now)
+            return
+        rival = older_rival(scaler, await world.all_scalers.of(scaler.namespace))
+        try:
+            if not _holds(spec) or (held is not None and held.name != _controlled(spec)):
+                scaler, _ = await self._let_go(scaler, spec, held, rival, state)
+                held = None
+            control, hpa = await self._control(scaler, spec, held, rival)
+        except UnreadyError as error:
+            await self._fail(scaler, error.reason, error, state, held, now)
+            return
+        seen = scaler  # by now, as our own writes left it
+
+        async def keep(scaled: Scaled) -> None:
+            nonlocal seen, held
+            if _holds(spec) and rival is None and (control.adoption.held or scaled.changes):
+                held = control.adoption
+            if held is not None:
+                seen = await world.scalers.hold(seen, held=True)
+            after = status.of_turn(scaler.status, scaler.generation, spec, scaled, held, has_hpa=hpa is not None)
+            seen = await self._write(seen, after)
+            if held is None:
+                seen = await world.scalers.hold(seen, held=False)
+            self._remember(seen, scaled.state, held)
+
+        asked = DemandQuery(query=spec.load.query, step=spec.load.step, history=spec.load.history)
+        try:
+            scaled = await scale(world.source, control, world.forecasts, spec, asked, state, now, keep=keep)
+        except ConfigError as error:
+            await self._fail(scaler, "InvalidQuery", error, state, held, now)
+            return
+        finally:
+            memory = self._memories.get(scaler.key)
+            if held is not None and memory is not None:  # setting replicas tells whether they are ours
+                self._memories[scaler.key] = replace(memory, adoption=control.adoption)
+        world.record.turn(scaler.key, spec, scaled, now)
+        await self._tell(scaler, seen, spec, scaled)
+
+    async def _control(
+        self, scaler: Scaler, spec: PredictiveScalerSpec, held: Adoption | None, rival: Scaler | None
+    ) -> tuple[FloorControl | DirectControl, Hpa | None]:
+        """Read what the spec names, and return what may be changed.
+
+        Raises:
+            UnreadyError: If something that it names is not there.
+        """
+        world, wanted = self._world, spec.target
+        target = KubernetesTarget(world.http, world.kinds, scaler.namespace, wanted)
+        try:
+            found = await target.scale()
+        except ConfigError as error:
+            raise UnreadyError("InvalidTarget", str(error)) from error
+        if found is None:
+            raise UnreadyError(
+                "TargetMissing",
+                f"there is no {wanted.kind} {wanted.name} in {scaler.namespace}: create it, or correct spec.target",
+            )
+        hpa = await self._hpa(scaler, spec)
+        hpas = await world.all_hpas.of(scaler.namespace)
+        in_the_way = obstacle(spec, hpa, hpas, rival)
+        if hpa is None:
+            return DirectControl(target, wanted.name, found, held, in_the_way), None
+        return FloorControl(world.hpas, hpa, found, held, in_the_way), hpa
+
+    async def _hpa(self, scaler: Scaler, spec: PredictiveScalerSpec) -> Hpa | None:
+        if spec.hpa is None:
+            return None
+        hpa = await self._world.hpas.read(scaler.namespace, spec.hpa.name)
+        if hpa is None:
+            raise UnreadyError(
+                "HpaMissing",
+                f"there is no HPA {spec.hpa.name} in {scaler.namespace}: create it, or correct spec.hpa.name",
+            )
+        if hpa.target != target_of(spec.target.api_version, spec.target.kind, spec.target.name):
+            raise UnreadyError(
+                "HpaOfAnotherTarget",
+                f"the HPA {hpa.name} scales {hpa.target[1]} {hpa.target[2]}, and spec.target is {spec.target.kind} "
+                f"{spec.target.name}: correct one of them",
+            )
+        return hpa
+
+    async def release(self, scaler: Scaler) -> str:
+        """Give back what is held for a PredictiveScaler, and have its deletion wait for us no more.
+
+        Returns:
+            What was given back, as a sentence; empty if nothing was held.
+        """
+        now = self._world.clock.now()
+        state, held = self._recall(scaler, now)
+        try:
+            spec = spec_from(scaler.spec)
+        except ConfigError:
+            spec = None
+        rival = older_rival(scaler, await self._world.all_scalers.of(scaler.namespace))
+        scaler, said = await self._let_go(scaler, spec, held, rival, state)
+        await self._world.alerts.end(scaler, now)
+        await self._world.scalers.hold(scaler, held=False)
+        return said
+
+    async def _let_go(
+        self,
+        scaler: Scaler,
+        spec: PredictiveScalerSpec | None,
+        held: Adoption | None,
+        rival: Scaler | None,
+        state: ScalingState,
+    ) -> tuple[Scaler, str]:
+        """Give back what is held, also where the status does not say so any more."""
+        world = self._world
+        name = held.name if held is not None else None
+        if name is None and rival is None and spec is not None and spec.hpa is not None:
+            name = spec.hpa.name
+        said = "" if name is None else await give_back(world.hpas, scaler.namespace, name, held)
+        if said:
+            _log.info("gave back", namespace=scaler.namespace, scaler=scaler.name, what=said)
+            await self._event(scaler, EventType.NORMAL, "GaveBack", said, about=scaler.version)
+        if held is None:
+            return scaler, said
+        remembered = {key: value for key, value in scaler.status["state"].items() if key != "adopted"}
+        scaler = await world.scalers.write_status(scaler, {**scaler.status, "state": remembered})
+        self._remember(scaler, state, None)
+        return scaler, said
+
+    def _recall(self, scaler: Scaler, now: datetime) -> tuple[ScalingState, Adoption | None]:
+        """Return what is remembered: from this process if nobody else has written since, else from the status."""
+        written = scaler.status.get("state") or {}
+        memory = self._memories.get(scaler.key)
+        if memory is not None and memory.uid == scaler.uid and memory.written == written:
+            return memory.state, memory.adoption
+        if not written:
+            return ScalingState(), None
+        state, problem = ScalingState.recover(written)
+        if problem:
+            _log.warning("state was lost", namespace=scaler.namespace, scaler=scaler.name, problem=problem)
+        try:
+            held = Adoption.from_json(written.get("adopted"))
+        except DataError as error:
+            _log.warning("adoption was lost", namespace=scaler.namespace, scaler=scaler.name, problem=str(error))
+            held = None
+        return resumed(state, now), held
+
+    def _remember(self, scaler: Scaler, state: ScalingState, held: Adoption | None) -> None:
+        self._memories[scaler.key] = Memory(
+            uid=scaler.uid, written=scaler.status.get("state") or {}, state=state, adoption=held
+        )
+
+    async def _write(self, scaler: Scaler, after: status.Status) -> Scaler:
+        if not status.differs(scaler.status, after):
+            return scaler
+        return await self._world.scalers.write_status(scaler, after)
+
+    async def _fail(
+        self, scaler: Scaler, reason: str, error: Exception, state: ScalingState, held: Adoption | None, now: datetime
+    ) -> None:
+        """Say in the status why there is no decision; what is held stays held."""
+        after = status.of_failure(scaler.status, scaler.generation, now, reason, str(error), state, held)
+        found = await self._write(scaler, after)
+        self._remember(found, state, held)
+        self._world.record.unready(scaler.key, reason)
+        if status.condition(scaler.status, status.Kind.READY).get("reason") != reason:
+            await self._event(scaler, EventType.WARNING, reason, str(error), about=found.version)
+
+    async def _tell(self, before: Scaler, after: Scaler, spec: PredictiveScalerSpec, scaled: Scaled) -> None:
+        decision = scaled.decision
+        if scaled.changes:
+            kind = EventType.WARNING if decision.reason is Reason.ROLLED_BACK else EventType.NORMAL
+            about = f"{scaled.at.isoformat()} {decision.current} {decision.desired}"
+            _log.info(
+                "scaled",
+                namespace=before.namespace,
+                scaler=before.name,
+                current=decision.current,
+                desired=decision.desired,
+                reason=str(decision.reason),
+            )
+            await self._event(before, kind, str(decision.reason), decision.message, about=about)
+        in_the_way = scaled.obstacle
+        if in_the_way is not None:
+            told = status.condition(before.status, status.Kind.SCALING_ACTIVE).get("reason")
+            if told != in_the_way.reason:
+                await self._event(before, EventType.WARNING, in_the_way.reason, in_the_way.message, about=after.version)
+        await self._world.alerts.tell(before, spec, scaled)
+
+    async def _event(self, scaler: Scaler, kind: EventType, reason: str, message: str, *, about: str) -> None:
+        try:
+            await self._world.scalers.tell(scaler, kind, reason, message, at=self._world.clock.now(), about=about)
+        except AiopsError as error:
+            _log.warning("event was not posted", namespace=scaler.namespace, scaler=scaler.name, error=str(error))
+
+
+async def give_back(hpas: KubernetesHpas, namespace: str, name: str, held: Adoption | None) -> str:
+    """Give an HPA what it had of its own, and return that as a sentence; empty if we hold nothing of it."""
+    hpa = await hpas.read(namespace, name)
+    if hpa is None or (held is not None and hpa.uid != held.uid):
+        return ""
+    if not (hpa.ours or hpa.traces or hpa.annotation is not None):
+        return ""
+    own = hpa.annotation if hpa.annotation is not None or held is None else held.own
+    await hpas.give_back(hpa, own)
+    if not hpa.ours or own is None:
+        return f"the HPA {name} keeps minReplicas {hpa.min_replicas}, which is not ours any more"
+    return f"the HPA {name} has its own minReplicas {own} again, instead of {hpa.min_replicas}"
+
+
+def resumed(state: ScalingState, now: datetime) -> ScalingState:
+    """Return a state from the status as if its last turn had been now.
+
+    A status is not written while nothing but time changes: what was needed last was needed up to now.
+    """
+    if state.decided_at is None or state.decided_at >= now:
+        return state
+    *earlier, (_, count) = state.needs
+    return replace(state, decided_at=now, needs=(*earlier, (now, count)))
+
+
+def _holds(spec: PredictiveScalerSpec) -> bool:
+    """Whether decisions change the world."""
+    return spec.mode.applies and not spec.suspend
+
+
+def _controlled(spec: PredictiveScalerSpec) -> str:
+    return spec.target.name if spec.hpa is None else spec.hpa.name
+
+
+def _interval(scaler: Scaler, default: timedelta) -> timedelta:
+    try:
+        return parse_duration(str(scaler.spec.get("interval"))) or default
+    except ConfigError:
+        return default
