@@ -4,41 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any, Final
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from aiops.errors import ConfigError
-from aiops.series.duration import DURATION_PATTERN, format_duration, parse_duration
+from aiops.scaling.fields import RULES, Duration, Label, Part, PositiveDuration, Query, rule
 
-
-def _read_duration(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} has no unit: write it like 90s, 5m or 1h30m")
-    try:
-        return parse_duration(value)
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_read_duration),
-    PlainSerializer(format_duration),
-    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
-]
+_MOST_REPLICAS: Final = 2**31 - 1  # what Kubernetes can hold
 
 
 class Mode(StrEnum):
@@ -59,24 +31,26 @@ class Mode(StrEnum):
         return self in (Mode.FLOOR, Mode.DIRECT)
 
 
-class Part(BaseModel):
-    """A piece of a policy: what it does not know is refused, and so is the wrong type."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,  # as the API server is: no "40" for 40, no yes for 1
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-    )
-
-
 class Bounds(Part):
     """What the scaler never leaves."""
 
-    min_replicas: int = Field(1, ge=1, description="Fewest replicas. Scaling to zero is not supported.")
-    max_replicas: int = Field(ge=1, description="Most replicas, whatever the forecast says.")
+    model_config = ConfigDict(
+        json_schema_extra={
+            RULES: [
+                rule(
+                    "self.minReplicas <= self.maxReplicas",
+                    "minReplicas is above maxReplicas: raise the latter",
+                    messageExpression="'minReplicas ' + string(self.minReplicas) + ' is above maxReplicas ' + "
+                    "string(self.maxReplicas) + ': raise the latter'",
+                )
+            ]
+        }
+    )
+
+    min_replicas: int = Field(
+        1, ge=1, le=_MOST_REPLICAS, description="Fewest replicas. Scaling to zero is not supported."
+    )
+    max_replicas: int = Field(ge=1, le=_MOST_REPLICAS, description="Most replicas, whatever the forecast says.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Bounds:
@@ -117,21 +91,14 @@ class ForecastRules(Part):
         lt=1,
         description="Quantile of the highest demand within the window. 0.95: one window in twenty is higher.",
     )
-    window: Duration = Field(
+    window: PositiveDuration = Field(
         timedelta(minutes=4),
         description="What one decision has to cover: start-up delay + time to the next decision + one sync of the HPA.",
     )
-    stale_after: Duration = Field(
+    stale_after: PositiveDuration = Field(
         timedelta(minutes=5),
         description="A forecast whose newest observation is older than this counts as none.",
     )
-
-    @field_validator("window")
-    @classmethod
-    def _positive(cls, window: timedelta) -> timedelta:
-        if window <= timedelta():
-            raise ValueError("a window has to be longer than 0s: write at least the start-up delay of a replica")
-        return window
 
 
 class Step(Part):
@@ -186,17 +153,10 @@ class Behavior(Part):
 class Slo(Part):
     """One question whose answer tells whether users are served well."""
 
-    name: str = Field(
-        min_length=1,
-        max_length=63,
-        pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
-        description="What to call it in conditions and alerts; lower-case letters, digits and -.",
-    )
-    query: str = Field(
-        min_length=1,
-        max_length=4096,
+    name: Label = Field(description="What to call it in conditions and alerts; lower-case letters, digits and -.")
+    query: Query = Field(
         description="PromQL that returns one number. No number is neither good nor bad, and keeps replicas from being "
-        "taken away: end a ratio with `or vector(0)` if no traffic is fine.",
+        "taken away: end a ratio with `or vector(0)` if no traffic is fine."
     )
     threshold: float = Field(allow_inf_nan=False, description="Bad while the number is above this.")
 
@@ -207,10 +167,14 @@ class Guard(Part):
     slos: tuple[Slo, ...] = Field(
         strict=False,
         max_length=8,
-        json_schema_extra={"minItems": 1},  # min_length would also count what is there and wrong
+        json_schema_extra={  # min_length would also count what is there and wrong
+            "minItems": 1,
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"],
+        },
         description="What must stay good; each by its own name.",
     )
-    observe: Duration = Field(timedelta(minutes=10), description="How long a change is on trial.")
+    observe: PositiveDuration = Field(timedelta(minutes=10), description="How long a change is on trial.")
     failure_limit: int = Field(3, ge=1, le=100, description="Failed checks that end a trial and take the change back.")
     consecutive_error_limit: int = Field(
         4, ge=1, le=100, description="Checks in a row without an answer that end a trial as inconclusive."

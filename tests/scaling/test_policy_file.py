@@ -118,7 +118,7 @@ def test_a_mistake_in_a_whole_resource_has_its_line_too(written, instead, said) 
         ("[" * 5000, "p.yaml: not a policy: it is nested without end"),
         (SMALLEST + "forecast: {level: 95}", "p.yaml:3: forecast.level is 95: input should be less than 1"),
         (SMALLEST + "forecast: {window: 4}", "p.yaml:3: forecast.window is 4: 4 has no unit: write it like 90s"),
-        (SMALLEST + "forecast: {window: 0s}", "p.yaml:3: forecast.window is '0s': a window has to be longer"),
+        (SMALLEST + "forecast: {window: 0s}", "p.yaml:3: forecast.window is '0s': it has to be longer than 0s"),
         (SMALLEST + "forecast: {window: 4 min}", "p.yaml:3: forecast.window is '4 min': '4 min' is not a length"),
         (
             SMALLEST + "mode: floor",
