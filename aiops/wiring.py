@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiops.errors import ConfigError, DataError
 from aiops.ports import Clock, Mapper, MetricSource, ModelStore, Telemetry
@@ -16,6 +18,12 @@ from aiops.series import SeriesKey
 from aiops.series.grid import floor
 from aiops.series.snapshot import Snapshot
 from aiops.settings import Settings
+
+if TYPE_CHECKING:
+    from aiops.usecases.live import Live
+
+_ALERTMANAGER_SECONDS = 10.0
+_DETECTOR = "residual"  # alone it finds more than beside half-space trees: see benchmarks/detection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +56,25 @@ class Reading:
 
     telemetry: Telemetry
     metadata: Mapping[SeriesKey, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveRequest:
+    """What the live service watches and keeps.
+
+    Attributes:
+        watch: File of the queries to poll; None if only pushes and adopted queries are served.
+        registry: Where the champion is: an SQLite file or an MLflow server; None to serve without one.
+        model: Name of the registered model.
+        state: Folder for what has to survive a restart.
+        adopt: Most queries that are kept because somebody asked for their forecast.
+    """
+
+    watch: Path | None
+    registry: str | None
+    model: str
+    state: Path
+    adopt: int
 
 
 class Engine(StrEnum):
@@ -119,6 +146,41 @@ def snapshot(request: Request, configured: Settings, clock: Clock) -> tuple[Snap
     ), telemetry.warnings
 
 
+@asynccontextmanager
+async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
+    """Build the live service; what it holds open is closed at the end of the block.
+
+    Raises:
+        ConfigError: If the watched queries are wrong, or another process holds the state folder.
+    """
+    from httpx import AsyncClient
+
+    from aiops.adapters.alertmanager import AlertmanagerSink
+    from aiops.adapters.monitor_file import MonitorFile
+    from aiops.adapters.outbox import Outbox
+    from aiops.detection.catalog import detector
+    from aiops.detection.scorer import Scorer
+    from aiops.usecases.live import Limits, Live
+
+    time = clock(configured)
+    url = str(configured.alertmanager.url)
+    async with AsyncClient(base_url=url, timeout=_ALERTMANAGER_SECONDS) as client:
+        outbox = Outbox(asked.state / "outbox.sqlite", AlertmanagerSink(client), time)
+        try:
+            yield Live(
+                clock=time,
+                scorer=Scorer([detector(_DETECTOR)]),
+                outbox=outbox,
+                source=prometheus(None, configured),
+                watched=None if asked.watch is None else MonitorFile(asked.watch),
+                store=None if asked.registry is None else model_store(asked.registry),
+                model=asked.model,
+                limits=Limits(adopt=asked.adopt),
+            )
+        finally:
+            outbox.close()
+
+
 def mapper(engine: Engine, workers: int, ray_address: str | None = None) -> Mapper:
     """Return who does the heavy work.
 
@@ -140,11 +202,15 @@ def mapper(engine: Engine, workers: int, ray_address: str | None = None) -> Mapp
 
 
 def model_store(uri: str) -> ModelStore:
-    """Return the registry at ``uri``: an SQLite file, or an MLflow server.
+    """Return the registry at ``uri``: an SQLite file, an MLflow server, or the folder of one bundle to serve.
 
     Raises:
-        ConfigError: If it is neither, or MLflow is not installed.
+        ConfigError: If it is none of them, or MLflow is needed and not installed.
     """
+    if "://" not in uri and Path(uri).is_dir():
+        from aiops.adapters.folder_models import FolderModels
+
+        return FolderModels(Path(uri))
     try:
         from aiops.adapters.mlflow_models import MlflowModels
     except ModuleNotFoundError as error:
