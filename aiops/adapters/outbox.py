@@ -308,7 +308,9 @@ def _opened(path: Path) -> sqlite3.Connection:
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
         file.execute(_SCHEMA)
-        file.execute("SELECT sequence, fingerprint, changed, body FROM alerts LIMIT 1").fetchone()
+        columns = [name for _, name, *_ in file.execute("PRAGMA table_info(alerts)")]
+        if columns != ["sequence", "fingerprint", "changed", "body"]:
+            raise sqlite3.DatabaseError(f"its table has the columns {', '.join(columns)}")
     except BaseException:
         file.close()
         raise
