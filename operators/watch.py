@@ -9,6 +9,7 @@ notes in annotations, put a finalizer on each resource, and go by the machine's 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ from kubernetes.client import ApiClient
 
 from aiops.scaling.resource import GROUP, PLURAL, VERSION
 
-_STREAM_SECONDS: Final = 300.0
+_STREAM_SECONDS: Final = 300
 """How long one watch request lasts; kopf itself gives one up that is silent for 70 s, bookmarks included."""
 _CONNECT_SECONDS: Final = 5.0
 _REQUEST_SECONDS: Final = 30.0
@@ -49,18 +50,19 @@ class Watch:
         self._namespaces = tuple(namespaces)
         self._look = look
         self._stop = threading.Event()
+        self._end_kopf: Callable[[], None] = lambda: None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin to follow."""
         loop = asyncio.get_running_loop()
-        self._stop.clear()
         self._thread = threading.Thread(target=self._run, args=(loop,), name="kopf", daemon=True)
         self._thread.start()
 
     async def stop(self) -> None:
         """End; return when nothing more will be called."""
         self._stop.set()
+        self._end_kopf()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join, _STOPPED_WITHIN_SECONDS)
 
@@ -69,14 +71,22 @@ class Watch:
         while not self._stop.is_set():
             try:
                 asyncio.run(self._follow(loop))
-            except Exception as error:  # noqa: BLE001 - whatever ended it, watching goes on; turns go on meanwhile
-                _log.warning("watch ended", error=repr(error))
-            if not self._stop.is_set():
-                _log.warning("watch starts again")
-                self._stop.wait(_AGAIN_SECONDS)
+            except Exception as error:  # noqa: BLE001 - whatever ended it, it starts again; turns go on meanwhile
+                _log.warning("watch ended, and starts again", error=repr(error))
+            self._stop.wait(_AGAIN_SECONDS)
 
     async def _follow(self, loop: asyncio.AbstractEventLoop) -> None:
         registry = kopf.OperatorRegistry()
+        # A flag of this loop: waiting for one of threading's would keep a thread that outlives the loop.
+        flag, ours = asyncio.Event(), asyncio.get_running_loop()
+
+        def end() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                ours.call_soon_threadsafe(flag.set)
+
+        self._end_kopf = end
+        if self._stop.is_set():
+            return
 
         @kopf.on.login(registry=registry)
         async def login(**_: object) -> kopf.ConnectionInfo:
@@ -95,7 +105,7 @@ class Watch:
             standalone=True,
             clusterwide=not self._namespaces,
             namespaces=self._namespaces,
-            stop_flag=self._stop,
+            stop_flag=flag,
         )
 
 
@@ -130,4 +140,5 @@ def _credentials(api: ApiClient) -> kopf.ConnectionInfo:
 
 
 def _quieten() -> None:
-    logging.getLogger("kopf").setLevel(logging.ERROR)
+    """Silence kopf: what ends it is logged by us, in one line."""
+    logging.getLogger("kopf").setLevel(logging.CRITICAL)
