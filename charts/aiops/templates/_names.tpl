@@ -51,3 +51,11 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- $component := index . 1 -}}
 {{- default (printf "%s-%s" (include "aiops.fullname" $root) $component) (index $root.Values $component).serviceAccount.name }}
 {{- end }}
+
+{{- define "aiops.tokenSecret" -}}
+{{- default (printf "%s-token" (include "aiops.fullname" .)) .Values.auth.token.existingSecret }}
+{{- end }}
+
+{{- define "aiops.tlsSecret" -}}
+{{- default (printf "%s-tls" (include "aiops.fullname" .)) .Values.auth.tls.existingSecret }}
+{{- end }}

@@ -54,7 +54,10 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{/* Labels and annotations of a component's pods. Given a list: the root and the component. */}}
+{{/*
+Labels and annotations of a component's pods. Given a list: the root and the component. No checksum of Secrets or
+monitors: both programs read these files again when they change, and a restart would forget what they have learned.
+*/}}
 {{- define "aiops.podMetadata" -}}
 {{- $root := first . -}}
 {{- $own := index $root.Values (index . 1) -}}
@@ -68,8 +71,6 @@ labels:
   {{- end }}
 annotations:
   kubectl.kubernetes.io/default-container: {{ index . 1 }}
-  # Token and certificate are read at start.
-  checksum/secrets: {{ include "aiops.madeSecrets" $root | sha256sum }}
   {{- with $own.podAnnotations }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -95,9 +96,7 @@ securityContext:
 {{- $own := index $root.Values (index . 1) -}}
 {{- $set := dict
   "AIOPS_PROMETHEUS__URL" $root.Values.prometheus.url
-  "AIOPS_ALERTMANAGER__URL" $root.Values.alertmanager.url
-  "HOME" "/tmp"
-  "NUMBA_CACHE_DIR" "/tmp/numba" -}}
+  "AIOPS_ALERTMANAGER__URL" $root.Values.alertmanager.url -}}
 {{- if $root.Values.prometheus.ca.configMap }}
 {{- $_ := set $set "AIOPS_PROMETHEUS__CA_FILE" (printf "/etc/aiops/prometheus/%s" $root.Values.prometheus.ca.key) }}
 {{- end -}}
