@@ -1,7 +1,7 @@
 """The CustomResourceDefinition of PredictiveScaler, made from the models that read it.
 
-Kubernetes wants a structural schema in the dialect of OpenAPI 3.0: every type written out where it is used, null as a
-property of a type and not as a type, an exclusive bound as a flag. ``make crds`` writes it into the chart.
+Kubernetes wants a structural schema in the dialect of OpenAPI 3.0: every type written out where it is used, null not a
+type, an exclusive bound as a flag. ``make crds`` writes it into the chart.
 """
 
 from __future__ import annotations
@@ -114,12 +114,12 @@ class _Dialect(GenerateJsonSchema):
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         found = super().default_schema(schema)
-        if schema.get("default") in (None, (), {}):  # absent is what it is by default, and null is absent
-            return {key: value for key, value in found.items() if key not in ("default", "nullable")}
+        if schema.get("default") in (None, (), {}):  # absent is what it is by default
+            found.pop("default", None)
         return found
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        return {**self.generate_inner(schema["schema"]), "nullable": True}
+        return self.generate_inner(schema["schema"])  # null is absent
 
 
 def _written_out(schema: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:

@@ -139,12 +139,12 @@ def decide(
     asked = desired
     if desired > current:
         step = policy.behavior.scale_up.limit(current)
-        if step is not None and desired > current + step:
+        if desired > current + step:
             desired = current + step
             limits.append(Reason.SCALE_UP_LIMIT)
     elif desired < current:
         step = policy.behavior.scale_down.limit(current)
-        if step is not None and desired < current - step:
+        if desired < current - step:
             desired = current - step
             limits.append(Reason.SCALE_DOWN_LIMIT)
     # Where a step would end exactly on a bound, the bound is the reason: the next step changes nothing.

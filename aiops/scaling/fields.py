@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Final, get_args
+from typing import Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
@@ -51,24 +51,18 @@ class Part(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, data: Any) -> Any:
-        """Leave out what is null, as the API server does, unless null is one of the values."""
+        """Leave out what is null, as the API server does: a key whose value is commented out is not there."""
         if not isinstance(data, Mapping):
             return data
-        nullable = {
-            each
-            for name, field in cls.model_fields.items()
-            if type(None) in get_args(field.annotation)
-            for each in (name, field.alias)
-        }
-        return {key: value for key, value in data.items() if value is not None or key in nullable}
+        return {key: value for key, value in data.items() if value is not None}
 
 
-def rule(cel: str, message: str, **more: str) -> JsonDict:
+def rule(cel: str, message: str) -> JsonDict:
     """Return a rule as a schema holds it: an expression that has to be true, and what to say if it is not."""
-    return {"rule": cel, "message": message, **more}
+    return {"rule": cel, "message": message}
 
 
-def _text(pattern: str, characters: int, message: str, **more: Any) -> tuple[Callable[[str], str], WithJsonSchema]:
+def _text(pattern: str, characters: int, message: str) -> tuple[Callable[[str], str], WithJsonSchema]:
     """Return how pydantic checks a text against a pattern, and how the API server does."""
     shape = re.compile(pattern.replace("$", r"\Z"), re.ASCII)  # as RE2 reads it, in which CEL is written
 
@@ -80,7 +74,7 @@ def _text(pattern: str, characters: int, message: str, **more: Any) -> tuple[Cal
         return text
 
     rules = [rule(f"self.matches(r'{pattern}')", message)]
-    return check, WithJsonSchema({"type": "string", "maxLength": characters, RULES: rules, **more})
+    return check, WithJsonSchema({"type": "string", "maxLength": characters, RULES: rules})
 
 
 _LONGER: Final = "it has to be longer than 0s"

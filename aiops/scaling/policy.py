@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from aiops.scaling.fields import RULES, Duration, Label, Part, PositiveDuration, Query, rule
 
 _MOST_REPLICAS: Final = 2**31 - 1  # what Kubernetes can hold
+_NO_LIMIT: Final = 1000  # and not null, which some ways of applying a resource drop and others keep
 
 
 class Mode(StrEnum):
@@ -37,12 +38,7 @@ class Bounds(Part):
     model_config = ConfigDict(
         json_schema_extra={
             RULES: [
-                rule(
-                    "self.minReplicas <= self.maxReplicas",
-                    "minReplicas is above maxReplicas: raise the latter",
-                    messageExpression="'minReplicas ' + string(self.minReplicas) + ' is above maxReplicas ' + "
-                    "string(self.maxReplicas) + ': raise the latter'",
-                )
+                rule("self.minReplicas <= self.maxReplicas", "minReplicas is above maxReplicas: raise the latter"),
             ]
         }
     )
@@ -105,17 +101,12 @@ class Step(Part):
     """How much one decision may change: the larger of a number and a share of the present replicas."""
 
     max_step_replicas: int = Field(1, ge=1, description="Replicas that one decision may always change.")
-    max_step_ratio: float | None = Field(
-        None,
-        ge=0,
-        allow_inf_nan=False,
-        description="Share of the present replicas that one decision may change. null: no limit.",
+    max_step_ratio: float = Field(
+        1.0, ge=0, le=_NO_LIMIT, description="Share of the present replicas that one decision may change."
     )
 
-    def limit(self, current: int) -> int | None:
-        """Return the largest change from ``current``; None if there is no limit."""
-        if self.max_step_ratio is None:
-            return None
+    def limit(self, current: int) -> int:
+        """Return the largest change from ``current``."""
         return max(self.max_step_replicas, int(current * self.max_step_ratio))
 
 
@@ -123,19 +114,23 @@ class ScaleUp(Step):
     """How fast to grow. The default is the HPA's: 4 replicas or 100 %, whichever is more."""
 
     max_step_replicas: int = Field(4, ge=1, description="Replicas that one decision may always add.")
-    max_step_ratio: float | None = Field(
+    max_step_ratio: float = Field(
         1.0,
         ge=0,
-        allow_inf_nan=False,
-        description="Share of the present replicas that one decision may add. null: no limit.",
+        le=_NO_LIMIT,
+        description=f"Share of the present replicas that one decision may add. {_NO_LIMIT}: as many as are needed.",
     )
 
 
 class ScaleDown(Step):
     """How fast to shrink, and how long to wait before."""
 
-    max_step_ratio: float | None = Field(
-        0.25, ge=0, le=1, description="Share of the present replicas that one decision may remove. null: no limit."
+    max_step_replicas: int = Field(1, ge=1, description="Replicas that one decision may always remove.")
+    max_step_ratio: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="Share of the present replicas that one decision may remove. 1: as many as are not needed.",
     )
     stabilization_window: Duration = Field(
         timedelta(minutes=5),

@@ -24,8 +24,8 @@ def policy(window: str = "5m", **scale_down) -> ScalingPolicy:
             "bounds": {"minReplicas": 1, "maxReplicas": 100},
             "load": {"capacityPerReplica": 10},
             "behavior": {
-                "scaleUp": {"maxStepRatio": None},
-                "scaleDown": {"maxStepRatio": None, "stabilizationWindow": window, **scale_down},
+                "scaleUp": {"maxStepRatio": 1000},
+                "scaleDown": {"maxStepRatio": 1, "stabilizationWindow": window, **scale_down},
             },
         }
     )
