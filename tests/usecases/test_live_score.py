@@ -148,7 +148,9 @@ def test_a_point_of_the_future_refuses_the_whole_batch():
 
 def test_pushed_series_are_bounded_and_a_refused_batch_changes_nothing():
     service = live(pushed=2)
-    with pytest.raises(LimitError, match="3 new series are pushed, such as .*checkout.*, and of the 2 that are taken 2"):
+    with pytest.raises(
+        LimitError, match="3 new series are pushed, such as .*checkout.*, and of the 2 that are taken 2"
+    ):
         service.score(batch([(0, 0, 1.0), (1, 0, 1.0), (2, 0, 1.0)]))
     service.score(batch([(0, 0, 1.0), (1, 0, 1.0)]))
     with pytest.raises(LimitError, match="admin"):
@@ -196,5 +198,7 @@ def test_trouble_that_is_pushed_is_a_page_and_its_end_resolves_it():
 def test_several_detectors_give_the_same_scores_in_any_batches():
     points = every_point()
     alone, together = live(detectors=("residual", "halfspace")), live(detectors=("residual", "halfspace"))
-    single = [said(alone.score(batch([(0, minute, value)], keys=(KEYS[series],))))[0] for series, minute, value in points]
+    single = [
+        said(alone.score(batch([(0, minute, value)], keys=(KEYS[series],))))[0] for series, minute, value in points
+    ]
     assert said(together.score(batch(points))) == single
