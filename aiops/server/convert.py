@@ -27,6 +27,7 @@ from aiops.usecases.live_calls import (
 MOST_POINTS = 10_000
 """Points that one batch may hold: scoring them takes about as long as a caller should have to wait for others."""
 
+_FIRST_MILLISECONDS = 31_536_000_000  # the end of 1970: what lies before it was counted in seconds
 _LAST_MILLISECONDS = 253_402_300_799_999  # the end of the year 9999: what a datetime can hold
 _INTERNED_KEYS = 65_536
 
@@ -55,15 +56,16 @@ def points(request: scoring_pb2.ScoreRequest) -> PointBatch:
     values = np.array(request.value, dtype=np.float64)
     if len(values) > MOST_POINTS:
         raise DataError(f"a batch holds {MOST_POINTS} points at most, got {len(values)}: send several")
-    milliseconds = np.array(request.timestamp_ms, dtype=np.int64)
-    if len(milliseconds) and not (milliseconds.min() >= 0 and milliseconds.max() <= _LAST_MILLISECONDS):
+    milliseconds = request.timestamp_ms
+    if milliseconds and not (min(milliseconds) >= _FIRST_MILLISECONDS and max(milliseconds) <= _LAST_MILLISECONDS):
         raise DataError(
-            f"timestamp_ms counts milliseconds since 1970, got {milliseconds.min()} to {milliseconds.max()}"
+            f"timestamp_ms counts milliseconds since 1970, got {min(milliseconds)} to {max(milliseconds)}: is it "
+            "another unit?"
         )
     return PointBatch(
         keys=tuple([_interned(each.SerializeToString()) for each in request.series]),
         series=np.array(request.series_index, dtype=np.int64),
-        at=milliseconds / 1000,
+        at=np.array(milliseconds, dtype=np.float64) / 1000,
         values=values,
     )
 

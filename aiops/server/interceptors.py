@@ -98,21 +98,22 @@ class Entrance(grpc.aio.ServerInterceptor):
         """Return a behaviour that ends with a status, whatever happens, and is written down."""
 
         async def answer(request: Any, context: Any) -> Any:
-            code, reason = grpc.StatusCode.OK, ""
             try:
                 if refused is not None:
                     raise refused
-                return await behaviour(request, context)
+                answered = await behaviour(request, context)
             except asyncio.CancelledError:
                 late = context.time_remaining() == 0
                 code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
+                self._journal.ended(method, code, time.perf_counter() - began)
                 raise
             except Exception as error:  # noqa: BLE001 - every call ends with a status, a fault of ours too
                 told = refusal_of(error) or _fault(method, error)
-                code, reason = told.code, told.message
+                self._journal.ended(method, told.code, time.perf_counter() - began, told.message)
                 await context.abort(told.code, told.message, told.trailing_metadata)
-            finally:
-                self._journal.ended(method, code, time.perf_counter() - began, reason)
+            else:
+                self._journal.ended(method, grpc.StatusCode.OK, time.perf_counter() - began)
+                return answered
 
         return answer
 

@@ -38,7 +38,9 @@ def test_who_is_sent_away_is_told_when_to_come_back(seconds, wait):
         for _ in range(500):
             admission.took(seconds)
         assert admission.enter() is None
-        assert admission.enter().wait_milliseconds == wait
+        refused = admission.enter()
+        assert refused is not None
+        assert refused.wait_milliseconds == wait
 
     asyncio.run(work())
 
