@@ -1,18 +1,20 @@
-"""One run of a DAG on a real Airflow of its own: `python -m testbed.airflow train_forecasters --help`.
+"""A real Airflow of its own for one run or many: `python -m testbed.airflow train_forecasters --help`.
 
-Airflow's home is a temporary folder with an SQLite database. Tasks run one after another in this process, by
-``dag.test()``; there is no scheduler and no web server. Airflow reads its environment when it is imported, so that
-``configure`` comes first.
+Its home is a temporary folder with an SQLite database. Tasks run one after another by ``dag.test()``; there is no
+scheduler and no web server. Airflow takes over the logs and the warnings of the process that imports it, so that it
+lives in a child.
 """
 
 import argparse
 import contextlib
 import json
+import multiprocessing
 import os
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,11 +55,62 @@ class DagRun:
     tasks: Mapping[str, TaskRun] = field(default_factory=dict)
 
 
-def configure(home: Path) -> None:
-    """Give this process an Airflow with nothing in it but our DAGs; call it before anything imports Airflow."""
+@dataclass(frozen=True, slots=True)
+class Airflow:
+    """An Airflow in a process of its own."""
+
+    child: ProcessPoolExecutor
+
+    def dags(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return what Airflow says of each DAG: ``schedule``, ``params``, ``tasks``, ``catchup``, ``active_runs``.
+
+        Raises:
+            RuntimeError: If a file cannot be imported.
+        """
+        return self.child.submit(_described).result()
+
+    def run(
+        self,
+        dag_id: str,
+        at: datetime,
+        conf: Mapping[str, Any] | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        retry_after: timedelta = timedelta(seconds=0.1),
+    ) -> DagRun:
+        """Run a DAG for the data interval that ended last at ``at``.
+
+        Args:
+            dag_id: Which one.
+            at: Its logical date.
+            conf: Its parameters where they are not the default.
+            environment: Variables that its tasks see beside ours.
+            retry_after: Instead of the DAG's own delay, which is made for a night.
+        """
+        return self.child.submit(_run, dag_id, at, dict(conf or {}), dict(environment or {}), retry_after).result()
+
+
+@contextlib.contextmanager
+def airflow() -> Iterator[Airflow]:
+    """Give an Airflow that knows our DAGs until the ``with`` block ends."""
+    others = set(multiprocessing.active_children())
+    with tempfile.TemporaryDirectory(prefix="aiops-airflow-", ignore_cleanup_errors=True) as home:
+        child = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _configure, (home,))
+        try:
+            yield Airflow(child)
+        finally:
+            child.shutdown(wait=False, cancel_futures=True)
+            for each in set(multiprocessing.active_children()) - others:  # it may wait for a task's next try
+                each.kill()
+                each.join()
+
+
+def _configure(home: str) -> None:
+    """Make an empty Airflow; it reads its environment when it is imported."""
+    warnings.simplefilter("ignore")  # its own, by the dozen
     os.environ.update(
         {
-            "AIRFLOW_HOME": str(home),
+            "AIRFLOW_HOME": home,
             "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
@@ -70,12 +123,7 @@ def configure(home: Path) -> None:
     initdb()
 
 
-def dags() -> Mapping[str, Any]:
-    """Return our DAGs by id, as Airflow parses them.
-
-    Raises:
-        RuntimeError: If a file cannot be imported.
-    """
+def _dags() -> dict[str, Any]:
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(dag_folder=str(DAGS))
@@ -85,29 +133,43 @@ def dags() -> Mapping[str, Any]:
     return found
 
 
-def run(
-    dag: Any, at: datetime, params: Mapping[str, Any] | None = None, retry_after: timedelta | None = None
-) -> DagRun:
-    """Run a DAG for the data interval that ended last at ``at``.
+def _described() -> dict[str, dict[str, Any]]:
+    return {
+        name: {
+            "schedule": dag.timetable.expression,
+            "params": sorted(dag.params),
+            "tasks": [task.task_id for task in dag.topological_sort()],
+            "catchup": dag.catchup,
+            "active_runs": dag.max_active_runs,
+        }
+        for name, dag in _dags().items()
+    }
 
-    Args:
-        dag: One of ``dags()``.
-        at: Its logical date.
-        params: Its parameters where they are not the default.
-        retry_after: Instead of the DAG's own delay.
-    """
-    if retry_after is not None:
-        for task in dag.tasks:
-            task.retry_delay = retry_after
-    ended = dag.test(logical_date=at, run_conf=dict(params or {}))
-    found = {}
+
+def _run(
+    dag_id: str, at: datetime, conf: dict[str, Any], environment: dict[str, str], retry_after: timedelta
+) -> DagRun:
+    known = _dags()
+    if dag_id not in known:
+        raise KeyError(f"there is no DAG {dag_id}, but {', '.join(sorted(known))}")
+    dag = known[dag_id]
+    for task in dag.tasks:
+        task.retry_delay = retry_after
+    before = dict(os.environ)
+    os.environ.update(environment)
+    try:
+        ended = dag.test(logical_date=at, run_conf=conf)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    tasks = {}
     for each in sorted(
         ended.get_task_instances(), key=lambda task: task.start_date or datetime.max.replace(tzinfo=UTC)
     ):
         name = each.task_id if each.map_index < 0 else f"{each.task_id}[{each.map_index}]"
         value = each.xcom_pull(task_ids=each.task_id, map_indexes=each.map_index) if each.state == "success" else None
-        found[name] = TaskRun(name=name, state=str(each.state), tries=each.try_number, value=value)
-    return DagRun(state=str(ended.state), interval_end=ended.data_interval_end, tasks=found)
+        tasks[name] = TaskRun(name=name, state=str(each.state), tries=each.try_number, value=value)
+    return DagRun(state=str(ended.state), interval_end=ended.data_interval_end, tasks=tasks)
 
 
 def main() -> int:
@@ -122,12 +184,11 @@ def main() -> int:
     parser.add_argument("--end", type=_instant, default=datetime.now(UTC), help="up to when; now if left out")
     parser.add_argument("--conf", type=_parameters, default={}, metavar="JSON", help="parameters of the DAG")
     asked = parser.parse_args()
-    with _home() as home:
-        configure(home)
-        known = dags()
-        if asked.dag not in known:
-            parser.error(f"there is no DAG {asked.dag}, but {', '.join(sorted(known))}")
-        ended = run(known[asked.dag], asked.end, {"end": asked.end.isoformat(), **asked.conf})
+    with airflow() as running:
+        try:
+            ended = running.run(asked.dag, asked.end, {"end": asked.end.isoformat(), **asked.conf})
+        except KeyError as error:
+            parser.error(str(error.args[0]))
     for each in ended.tasks.values():
         print(json.dumps({"task": each.name, "state": each.state, "tries": each.tries, "value": each.value}))
     return 0 if ended.state == "success" else 1
@@ -143,13 +204,6 @@ def _parameters(text: str) -> dict[str, Any]:
 def _instant(text: str) -> datetime:
     found = datetime.fromisoformat(text)
     return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
-
-
-@contextlib.contextmanager
-def _home() -> Iterator[Path]:
-    warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory(prefix="aiops-airflow-") as folder:
-        yield Path(folder)
 
 
 if __name__ == "__main__":

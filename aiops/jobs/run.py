@@ -152,7 +152,8 @@ def end_of(given: Mapping[str, Any], interval_end: datetime) -> tuple[dict[str, 
     rest = dict(given)
     said = rest.pop("end", None)
     if not said:
-        return rest, interval_end.astimezone(UTC)
+        # A scheduler's instants may be of a class of their own, whose arithmetic is not that of datetime.
+        return rest, datetime.fromtimestamp(interval_end.timestamp(), UTC)
     try:
         end = datetime.fromisoformat(str(said))
     except ValueError:
