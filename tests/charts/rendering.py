@@ -86,9 +86,9 @@ def helm(*arguments: str | Path, stdin: str | None = None) -> subprocess.Complet
     return subprocess.run([find("helm"), *arguments], input=stdin, capture_output=True, text=True, check=False)
 
 
-def template(values: dict[str, Any], *options: str) -> subprocess.CompletedProcess[str]:
+def template(values: dict[str, Any], *options: str, release: str = RELEASE) -> subprocess.CompletedProcess[str]:
     """Render the chart, hooks included; return how helm ended."""
-    chart = (RELEASE, CHART, f"--namespace={NAMESPACE}", "--values=-", *options)
+    chart = (release, CHART, f"--namespace={NAMESPACE}", "--values=-", *options)
     return helm("template", *chart, stdin=yaml.safe_dump(values))
 
 
