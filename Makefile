@@ -10,7 +10,7 @@ export OPENBLAS_NUM_THREADS := 1
 export TIMEFORMAT := %1R s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check bench tools docs api lock environment
+.PHONY: help demo test test-slow check bench tools docs api crds lock environment
 
 help: ## Show these lines
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,11 +43,14 @@ docs: environment tools ## Write the reference pages that are made from the code
 	@mkdir -p docs/reference
 	@$(VENV)/python -m typer aiops.cli.main utils docs --name aiops --output docs/reference/command-line.md
 	@$(VENV)/python -m benchmarks.readme
-	@$(VENV)/python -m pytest --quiet tests/contracts/test_bad_input.py --write-reference
+	@$(VENV)/python -m pytest --quiet tests/contracts/test_bad_input.py tests/contracts/test_predictive_scaler.py --write-reference
 
 api: environment ## Write aiops/api anew from protos/
 	@$(VENV)/buf lint
 	@$(VENV)/buf generate
+
+crds: environment ## Write the chart's CustomResourceDefinitions anew from the models
+	@$(VENV)/python -m tools.crds
 
 lock: environment ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=1: to the newest allowed versions)
 	@$(PYTHON) -m tools.lock $(if $(UPGRADE),--upgrade)

@@ -32,8 +32,7 @@ _NAME: Final = rule(
     f"self.metadata.name.size() <= {_NAME_CHARACTERS}",
     f"metadata.name has more than {_NAME_CHARACTERS} characters: shorten it, it becomes the value of a label",
 )
-_COLUMNS: Final = (
-    # name, type, path, priority (0: always shown, 1: with --output=wide), description
+COLUMNS: Final = (
     ("Mode", "string", ".spec.mode", 0, "How far it may go."),
     ("Effective", "string", ".status.effectiveMode", 0, "Mode in force."),
     ("Target", "string", ".spec.target.name", 0, "What is scaled."),
@@ -48,6 +47,7 @@ _COLUMNS: Final = (
     ("Message", "string", ".status.message", 1, "Why, in a sentence."),
     ("Age", "date", ".metadata.creationTimestamp", 0, "Since when it is there."),
 )
+"""Of ``kubectl get``: name, type, path, priority (0: always shown, 1: with ``--output=wide``), description."""
 
 
 def custom_resource_definition() -> dict[str, Any]:
@@ -88,7 +88,7 @@ def custom_resource_definition() -> dict[str, Any]:
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": [
                         {"name": name, "type": kind, "jsonPath": path, "priority": priority, "description": said}
-                        for name, kind, path, priority, said in _COLUMNS
+                        for name, kind, path, priority, said in COLUMNS
                     ],
                     "schema": {"openAPIV3Schema": schema},
                 }
