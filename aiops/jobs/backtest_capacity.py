@@ -72,7 +72,7 @@ def report(run: str) -> dict[str, Any]:
         mapper=wiring.mapper(wiring.Engine.LOCAL, asked.workers),
         progress=log_progress,
         command=f"airflow dags test {JOB} (run {begun.folder.name})",
-        made_at=end,  # and not the present: the same run gives the same report
+        made_at=end,  # and not the present: the same run gives the same findings
         skipped=(*snapshot.skipped, *unfit),
     )
     folder = begun.root / "reports" / begun.folder.name

@@ -1,7 +1,7 @@
 """One run of a scheduled job: a folder with what was asked, the snapshot, and what tasks leave for each other.
 
 The folder is named after what was asked and up to when, and after nothing else. So a run that is repeated finds the
-snapshot of the first, and gives the same result byte by byte.
+snapshot of the first, and makes the same of it.
 """
 
 from __future__ import annotations
