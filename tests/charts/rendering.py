@@ -88,8 +88,8 @@ def helm(*arguments: str | Path, stdin: str | None = None) -> subprocess.Complet
 
 def template(values: dict[str, Any], *options: str, release: str = RELEASE) -> subprocess.CompletedProcess[str]:
     """Render the chart, hooks included; return how helm ended."""
-    chart = (release, CHART, f"--namespace={NAMESPACE}", "--values=-", *options)
-    return helm("template", *chart, stdin=yaml.safe_dump(values))
+    given = (f"--namespace={NAMESPACE}", "--values=-", *options)
+    return helm("template", release, CHART, *given, stdin=yaml.safe_dump(values))
 
 
 @cache

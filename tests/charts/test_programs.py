@@ -61,7 +61,8 @@ def parse(container, *more):
     """Have the program read its command line, and do nothing."""
     program = PROGRAMS[tuple(container["command"])]
     name, *rest = container["args"]
-    command, arguments = (program.commands[name], rest) if name in program.commands else (program, [name, *rest])
+    commands = getattr(program, "commands", {})
+    command, arguments = (commands[name], rest) if name in commands else (program, [name, *rest])
     command.make_context(name, [*arguments, *more])
 
 

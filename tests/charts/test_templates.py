@@ -153,11 +153,3 @@ def test_both_programs_are_given_the_same_token():
 def test_an_outbox_on_a_volume_has_one_writer_at_a_time():
     assert pick("volume", "Deployment", "server")["spec"]["strategy"] == {"type": "Recreate"}
     assert pick("defaults", "Deployment", "server")["spec"]["strategy"]["type"] == "RollingUpdate"
-
-
-def test_the_notes_say_what_to_do_first():
-    done = helm("install", "demo", CHART, "--dry-run=client", "--namespace=monitoring")
-    assert done.returncode == 0, done.stderr
-    notes = done.stdout.split("NOTES:")[1]
-    assert "kind: PredictiveScaler" in notes
-    assert "kubectl get secret demo-aiops-token --namespace monitoring" in notes
