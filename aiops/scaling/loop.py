@@ -93,12 +93,11 @@ def _afresh(state: ScalingState, current: int, now: datetime) -> ScalingState:
 
 
 def _in_mode(state: ScalingState, policy: ScalingPolicy) -> ScalingState:
-    """Return the state without what the guard has running where it may not, or was about another number."""
-    if state.trial is None and state.hold_until is None:
-        return state
-    if policy.guard is not None and policy.mode.applies and policy.mode is state.effective_mode:
-        return state
-    return replace(state, trial=None, hold_until=None, last_good=None)
+    """Return the state without a trial of what is not controlled any more; a cool-down outlasts a change of mode."""
+    if state.hold_until is not None and policy.guard is None:
+        state = replace(state, hold_until=None)
+    goes_on = policy.guard is not None and policy.mode.applies and policy.mode is state.effective_mode
+    return state if state.trial is None or goes_on else replace(state, trial=None)
 
 
 def _bounds(state: ScalingState, observation: Observation, policy: ScalingPolicy) -> tuple[int, int]:

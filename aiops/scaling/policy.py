@@ -204,7 +204,8 @@ class ScalingPolicy(Part):
     forecast: ForecastRules = Field(ForecastRules(), description="Which forecast a decision reads.")
     behavior: Behavior = Field(Behavior(), description="Pace of change.")
     guard: Guard | None = Field(
-        None, description="Watches every change and takes back those that do harm; modes Floor and Direct only."
+        None,
+        description="Watches every change and takes back those that do harm; where nothing is changed, only reports.",
     )
     suspend: bool = Field(False, description="Stop deciding, and give the target back what was its own.")
 

@@ -145,6 +145,20 @@ def test_perfect_forecasts_leave_nothing_unmet() -> None:
     assert 1.0 <= outcome.cost_ratio < 1.2
 
 
+def test_a_guard_and_suspend_belong_to_the_operator_and_leave_a_replay_alone() -> None:
+    case = case_of(bumpy(1500), scored_from=1440)
+    slo = {"name": "errors", "query": "error_ratio", "threshold": 0.01}
+    whole = ScalingPolicy.model_validate(
+        {**policy().to_spec(), "mode": "Floor", "guard": {"slos": [slo]}, "suspend": True}
+    )
+    peaks = peaks_for(case, whole, window_forecaster("holt-winters"))
+
+    watched, plain = (replay_peaks(case, each, peaks, Hpa(target=0.9)) for each in (whole, policy()))
+
+    assert watched.turns
+    assert [turn.decision for turn in watched.turns] == [turn.decision for turn in plain.turns]
+
+
 def test_a_replay_takes_the_very_decisions_of_the_loop_and_a_log_replayed_gives_them_again() -> None:
     case = case_of(bumpy(1500), scored_from=1440)
     peaks = peaks_for(case, policy(), window_forecaster("holt-winters"))

@@ -252,6 +252,24 @@ def test_another_mode_or_no_guard_ends_what_was_on_trial(other) -> None:
     assert state.phase is Phase.WATCHING
 
 
+def test_a_cool_down_outlasts_a_change_of_mode_but_not_the_guard() -> None:
+    cooling = ScalingState(
+        decided_at=START,
+        needs=((START, 6),),
+        effective_mode=Mode.DIRECT,
+        last_good=10,
+        hold_until=START + timedelta(minutes=5),
+        rolled_back_at=START,
+    )
+    now = START + timedelta(minutes=1)
+
+    decision, state = step(cooling, observed(), 60.0, policy(Mode.RECOMMEND), now)
+    assert (decision.desired, decision.reason, state.phase) == (10, Reason.COOLING_DOWN, Phase.COOLDOWN)
+    unguarded = policy().model_copy(update={"guard": None})
+    _, state = step(cooling, observed(), 60.0, unguarded, now)
+    assert state.phase is Phase.WATCHING
+
+
 def test_suspended_holds_and_forgets_all_but_what_the_target_gets_back() -> None:
     suspended = policy().model_copy(update={"suspend": True})
     before = replace(on_trial(), baseline=2)
