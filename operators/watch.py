@@ -28,6 +28,7 @@ _CONNECT_SECONDS: Final = 5.0
 _REQUEST_SECONDS: Final = 30.0
 _STOPPED_WITHIN_SECONDS: Final = 10.0
 _AGAIN_SECONDS: Final = 5.0
+_GOODBYE_SECONDS: Final = 0.25  # TLS connections say goodbye after aiohttp calls them closed
 _LOGIN_AGAIN: Final = timedelta(minutes=10)  # the token of a pod is replaced within the hour that it lasts
 
 _log = structlog.get_logger()
@@ -107,6 +108,7 @@ class Watch:
             namespaces=self._namespaces,
             stop_flag=flag,
         )
+        await asyncio.sleep(_GOODBYE_SECONDS)
 
 
 def _settings() -> kopf.OperatorSettings:

@@ -1,6 +1,8 @@
 """What tests of the operator share: the CRD in the API, and a stage in a namespace of the test's own."""
 
 import itertools
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -18,9 +20,27 @@ def api(apiserver: ApiServer) -> ApiServer:
 
 
 @pytest.fixture
-def stage(api: ApiServer, prometheus: Server) -> Stage:
-    """A namespace of its own, and Prometheus."""
-    return Stage(api=api, prometheus=prometheus.url, name=f"stage-{next(_numbers)}")
+def stage(api: ApiServer, prometheus: Server) -> Iterator[Stage]:
+    """A namespace of its own, and Prometheus; the test brings the operator."""
+    found = Stage(api=api, prometheus=prometheus.url, name=f"stage-{next(_numbers)}")
+    yield found
+    found.leave()
+
+
+@pytest.fixture(scope="module")
+def house(api: ApiServer, prometheus: Server) -> Iterator[Stage]:
+    """Where the operator of a whole module works, in every namespace."""
+    found = Stage(api=api, prometheus=prometheus.url, name=f"house-{next(_numbers)}")
+    with found.operator(everywhere=True):
+        yield found
+
+
+@pytest.fixture
+def served(house: Stage) -> Iterator[Stage]:
+    """A namespace of its own, in which the module's operator works."""
+    found = replace(house, name=f"stage-{next(_numbers)}")
+    yield found
+    found.leave()
 
 
 def with_crd(api: ApiServer) -> ApiServer:

@@ -36,7 +36,7 @@ from aiops.series import Series, SeriesKey
 from aiops.series.grid import floor
 from aiops.settings import PrometheusSettings
 from operators.app import Operator, Options
-from testbed.apiserver import ApiServer
+from testbed.apiserver import ApiServer, KubectlError
 
 CRD = Path(__file__).parents[2] / "charts/aiops/files/crds/predictivescalers.yaml"
 SPEED = 60.0
@@ -62,7 +62,7 @@ class Knob:
         key = SeriesKey.of("knob", {"stage": self.stage.name, "name": self.name})
         second = timedelta(seconds=1)
         start = floor(self.stage.clock.now(), second) - second
-        self.stage.writer.write([Series(key=key, start=start, step=second, values=np.array([value]))])
+        self.stage.writer.write([Series(key=key, start=start, step=second, values=np.array([float(value)]))])
 
 
 @dataclass(slots=True)
@@ -155,6 +155,15 @@ class Stage:
         found = self.core.list_namespaced_event(self.name).items
         return [(str(each.reason), str(each.message)) for each in found if each.involved_object.name == name]
 
+    def leave(self) -> None:
+        """Take every PredictiveScaler away, whether an operator still works or not."""
+        self.api.kubectl("delete", PLURAL, "--all", f"--namespace={self.name}", "--wait=false")
+        for found in self.api.kubectl("get", PLURAL, f"--namespace={self.name}", "--output=name").split():
+            with contextlib.suppress(KubectlError):  # it went by itself
+                self.api.kubectl(
+                    "patch", found, f"--namespace={self.name}", "--type=merge", '--patch={"metadata":{"finalizers":[]}}'
+                )
+
     # Who works.
 
     @contextlib.contextmanager
@@ -164,13 +173,15 @@ class Stage:
         api: ApiClient | None = None,
         forecasts: ForecastSource | None = None,
         source: MetricSource | None = None,
-        identity: str = "tester",
+        everywhere: bool = False,
     ) -> Iterator[Running]:
-        """Run an operator for this namespace in a thread until the block ends."""
+        """Run an operator in a thread until the block ends, for this namespace unless ``everywhere``."""
         source = source or self.source
         running = Running()
         options = Options(
-            identity=f"{identity}-{time.monotonic_ns()}", lease_namespace=self.name, namespaces=(self.name,)
+            identity=f"tester-{time.monotonic_ns()}",
+            lease_namespace=self.name,
+            namespaces=() if everywhere else (self.name,),
         )
 
         async def work() -> None:
