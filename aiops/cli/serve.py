@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -102,7 +104,13 @@ def serve(
         drain=drain,
     )
     asked = wiring.LiveRequest(watch=watch, registry=registry, model=model, state=state, adopt=adopt)
-    asyncio.run(_serve(asked, options, wiring.settings()))
+    with asyncio.Runner() as runner:
+        runner.run(_serve(asked, options, wiring.settings()))
+        # All is closed. A thread that still waits for a Prometheus which does not answer would hold up the end of the
+        # loop, and that of Python, for longer than Kubernetes waits before it kills.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 async def _serve(asked: LiveRequest, options: Options, configured: Settings) -> None:

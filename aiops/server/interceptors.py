@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from uuid import uuid4
 
 import grpc
@@ -29,7 +30,61 @@ _log = structlog.get_logger(__name__)
 _HEALTH = "/grpc.health.v1.Health/"
 _BEARER = "Bearer "
 
-Behaviour = Callable[[Any, Any], Awaitable[Any]]
+
+class _Call:
+    """One call: it ends with a status, whatever happens, and is written down before its caller is told.
+
+    Args:
+        method: Its full name.
+        began: When it came, of ``time.perf_counter``.
+        refused: Why it is not let in; None if it is.
+        journal: Where it is written down.
+    """
+
+    __slots__ = ("_began", "_context", "_journal", "_method", "_refused")
+
+    def __init__(self, method: str, began: float, refused: Refusal | None, journal: Journal) -> None:
+        self._method = method
+        self._began = began
+        self._refused = refused
+        self._journal = journal
+        self._context: Any = None
+
+    def of(self, context: Any) -> Self:
+        """Return it with the context that gRPC has made for it."""
+        self._context = context
+        return self
+
+    async def __aenter__(self) -> None:
+        if self._refused is not None:
+            await self._end(self._refused)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._write(grpc.StatusCode.OK)
+        elif isinstance(error, Exception):
+            await self._end(refusal_of(error) or _fault(self._method, error))
+        else:
+            late = self._context.time_remaining() == 0
+            self._write(grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED)
+
+    async def _end(self, told: Refusal) -> None:
+        self._write(told.code, told.message)
+        await self._context.abort(told.code, told.message, told.trailing_metadata)
+
+    def _write(self, code: grpc.StatusCode, reason: str = "") -> None:
+        self._journal.ended(self._method, code, time.perf_counter() - self._began, reason)
+
+
+def _stream(behaviour: Callable[[Any, Any], AsyncIterator[Any]], call: _Call) -> Any:
+    async def answers(requests: Any, context: Any) -> AsyncIterator[Any]:
+        async with call.of(context):
+            async for each in behaviour(requests, context):
+                yield each
+
+    return answers
 
 
 class Entrance(grpc.aio.ServerInterceptor):
@@ -71,49 +126,24 @@ class Entrance(grpc.aio.ServerInterceptor):
                 self._journal.shed()
         if admission is None and refused is None:
             return handler
+        call = _Call(method, began, refused, self._journal)
         if handler.request_streaming:
             return grpc.stream_stream_rpc_method_handler(
-                self._told(handler.stream_stream, method, began, refused),
-                handler.request_deserializer,
-                handler.response_serializer,
+                _stream(handler.stream_stream, call), handler.request_deserializer, handler.response_serializer
             )
         return grpc.unary_unary_rpc_method_handler(
-            self._unary(handler.unary_unary, method, began, refused),
-            _lenient(handler.request_deserializer),
-            handler.response_serializer,
+            self._unary(handler.unary_unary, call), _lenient(handler.request_deserializer), handler.response_serializer
         )
 
-    def _unary(self, behaviour: Behaviour, method: str, began: float, refused: Refusal | None) -> Behaviour:
+    def _unary(self, behaviour: Callable[[Any, Any], Awaitable[Any]], call: _Call) -> Any:
         async def answer(request: Any, context: Any) -> Any:
-            if isinstance(request, DecodeError):
-                raise request
-            if context.time_remaining() is not None:
-                return await behaviour(request, context)
-            async with asyncio.timeout(self._deadline_seconds):
-                return await behaviour(request, context)
-
-        return self._told(answer, method, began, refused)
-
-    def _told(self, behaviour: Behaviour, method: str, began: float, refused: Refusal | None) -> Behaviour:
-        """Return a behaviour that ends with a status, whatever happens, and is written down."""
-
-        async def answer(request: Any, context: Any) -> Any:
-            try:
-                if refused is not None:
-                    raise refused
-                answered = await behaviour(request, context)
-            except asyncio.CancelledError:
-                late = context.time_remaining() == 0
-                code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
-                self._journal.ended(method, code, time.perf_counter() - began)
-                raise
-            except Exception as error:  # noqa: BLE001 - every call ends with a status, a fault of ours too
-                told = refusal_of(error) or _fault(method, error)
-                self._journal.ended(method, told.code, time.perf_counter() - began, told.message)
-                await context.abort(told.code, told.message, told.trailing_metadata)
-            else:
-                self._journal.ended(method, grpc.StatusCode.OK, time.perf_counter() - began)
-                return answered
+            async with call.of(context):
+                if isinstance(request, DecodeError):
+                    raise request
+                if context.time_remaining() is not None:
+                    return await behaviour(request, context)
+                async with asyncio.timeout(self._deadline_seconds):
+                    return await behaviour(request, context)
 
         return answer
 

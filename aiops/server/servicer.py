@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import TYPE_CHECKING
 
 import grpc
@@ -36,7 +36,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self._live = live
         self._admission = admission
         self._turns = Turns()
-        self._streams: set[asyncio.Timeout] = set()
+        self._reading: set[asyncio.Timeout] = set()  # of streams that wait for a batch
         self._draining = False
 
     async def Score(  # noqa: N802 - the name of the method on the wire
@@ -49,28 +49,31 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
             return self._score(request)
 
     async def ScoreStream(  # noqa: N802 - the name of the method on the wire
-        self, requests: AsyncIterator[scoring_pb2.ScoreStreamRequest], context: _StreamContext
-    ) -> None:
+        self, requests: AsyncIterable[scoring_pb2.ScoreStreamRequest], _: _StreamContext
+    ) -> AsyncIterator[scoring_pb2.ScoreStreamResponse]:
         """Score batch after batch until the client half-closes or the service drains; one answer each, in order."""
-        if self._draining:
-            raise _drained()
-        try:
-            async with asyncio.timeout(None) as until_drained:
-                self._streams.add(until_drained)
-                try:
-                    async for request in requests:
-                        async with self._turns:
-                            answer = self._answer(request.batch)
-                        await context.write(answer)
-                finally:
-                    self._streams.discard(until_drained)
-        except TimeoutError:
-            raise _drained() from None
+        batches = aiter(requests)
+        while not self._draining:
+            until_drained = asyncio.timeout(None)
+            try:
+                async with until_drained:
+                    self._reading.add(until_drained)
+                    request = await anext(batches)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                break
+            finally:
+                self._reading.discard(until_drained)
+            async with self._turns:
+                answer = self._answer(request.batch)
+            yield answer
+        raise Refusal(grpc.StatusCode.UNAVAILABLE, "this replica is about to stop: open the stream again")
 
     def drain(self) -> None:
         """End the streams: a client opens them again elsewhere."""
         self._draining = True
-        for until_drained in self._streams:
+        for until_drained in self._reading:
             until_drained.reschedule(asyncio.get_running_loop().time())
 
     def _answer(self, batch: scoring_pb2.ScoreRequest) -> scoring_pb2.ScoreStreamResponse:
@@ -88,10 +91,6 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
             raise refusal_of_request(error) from error
         finally:
             self._admission.took(time.perf_counter() - began)
-
-
-def _drained() -> Refusal:
-    return Refusal(grpc.StatusCode.UNAVAILABLE, "this replica is about to stop: open the stream again")
 
 
 class ForecastServicer(forecasting_pb2_grpc.ForecastServiceServicer):

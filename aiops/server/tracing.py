@@ -25,7 +25,7 @@ def start() -> tuple[tuple[grpc.aio.ServerInterceptor, ...], Callable[[], None]]
         return (), lambda: None
     try:
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-        from opentelemetry.instrumentation.grpc import aio_server_interceptor
+        from opentelemetry.instrumentation.grpc import aio_server_interceptor, filters
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -33,5 +33,6 @@ def start() -> tuple[tuple[grpc.aio.ServerInterceptor, ...], Callable[[], None]]
         raise ConfigError(f"tracing needs OpenTelemetry ({error}): install aiops[serve]") from error
     provider = TracerProvider(resource=Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", "aiops")}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    interceptor = aio_server_interceptor(tracer_provider=provider)  # type: ignore[no-untyped-call]
+    calls = filters.negate(filters.health_check())  # probes are no news
+    interceptor = aio_server_interceptor(tracer_provider=provider, filter_=calls)  # type: ignore[no-untyped-call]
     return (interceptor,), provider.shutdown

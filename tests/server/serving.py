@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,9 +63,10 @@ def serving(
     options: Options = LOOPBACK,
     limits: Limits | None = None,
     credentials: grpc.ChannelCredentials | None = None,
+    running: bool = True,
     **given: Any,
 ) -> Iterator[Serving]:
-    """Serve while the block runs; ``given`` replaces options."""
+    """Serve while the block runs; ``given`` replaces options, and without ``running`` nothing runs beside the calls."""
     options = replace(options, **given)
     loop, started = asyncio.new_event_loop(), threading.Event()
     found: list[Service | Live | BaseException] = []
@@ -74,25 +75,19 @@ def serving(
     async def work() -> None:
         async with httpx.AsyncClient(base_url="http://127.0.0.1:9") as client:  # the discard port: nobody is there
             clock = SystemClock()
-            outbox = Outbox(folder / "outbox.sqlite", AlertmanagerSink(client), clock)
-            live = Live(
-                clock=clock,
-                scorer=Scorer([detector("residual")]),
-                outbox=outbox,
-                source=source,
-                limits=limits,
-            )
-            service = Service(live, options)
-            await service.start()
-            found.extend((service, live))
-            beside = asyncio.create_task(service.follow())
-            started.set()
-            await stop.wait()
-            await service.drain()
-            beside.cancel()
-            await asyncio.gather(beside, return_exceptions=True)
-            service.close()
-            outbox.close()
+            with closing(Outbox(folder / "outbox.sqlite", AlertmanagerSink(client), clock)) as outbox:
+                scorer = Scorer([detector("residual")])
+                live = Live(clock=clock, scorer=scorer, outbox=outbox, source=source, limits=limits)
+                service = Service(live, options)
+                await service.start()
+                found.extend((service, live))
+                beside = asyncio.create_task(service.follow() if running else asyncio.sleep(0))
+                started.set()
+                await stop.wait()
+                await service.drain()
+                beside.cancel()
+                await asyncio.gather(beside, return_exceptions=True)
+                service.close()
 
     def run() -> None:
         asyncio.set_event_loop(loop)
