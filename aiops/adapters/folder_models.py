@@ -47,8 +47,10 @@ class FolderModels:
         self, name: str, bundle: KeptBundle, tags: Mapping[str, str], metrics: Mapping[str, float]
     ) -> ModelVersion:
         """Refuse: there is one bundle only."""
+        del name, bundle, tags, metrics
         raise ConfigError(_READ_ONLY)
 
     async def promote(self, version: ModelVersion) -> None:
         """Refuse: there is one bundle only."""
+        del version
         raise ConfigError(_READ_ONLY)

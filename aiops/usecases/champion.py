@@ -76,6 +76,7 @@ class ChampionWatch:
         self._steps = steps
         self._use = use
         self._interval = interval
+        self._looking = asyncio.Lock()
         self._before: Champion | None = None
         self._tables: dict[tuple[str, timedelta], BandTable] = {}
         self.current: Champion | None = None
@@ -95,14 +96,18 @@ class ChampionWatch:
         )
 
     async def run(self) -> None:
-        """Look again and again, until cancelled."""
+        """Look again and again, the first time after one interval, until cancelled."""
         while True:
-            await self.look()
             share = 1 + random.uniform(-_JITTER, _JITTER)  # noqa: S311 - no secret
             await self._clock.sleep_until(self._clock.now() + share * self._interval)
+            await self.look()
 
     async def look(self) -> None:
         """Look at the alias once, and take over what it names if that is new and sound."""
+        async with self._looking:
+            await self._look()
+
+    async def _look(self) -> None:
         try:
             version = await self._store.champion(self._name)
             self._registry.answered(self._clock.now())

@@ -183,6 +183,6 @@ class Ingest:
 
     def _say(self, trouble: str) -> None:
         telemetry.counter(telemetry.WATCH_ERRORS).labels(self.monitor.name).inc()
-        if trouble != self.trouble:
+        if not self.trouble:
             _log.warning("monitor reads nothing", monitor=self.monitor.name, reason=trouble)
         self.trouble = trouble

@@ -42,6 +42,7 @@ from aiops.usecases.warming import rehearse
 from aiops.usecases.watched import WatchedSeries, nothing
 
 _TICK = timedelta(seconds=5)
+_PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,11 +131,10 @@ class Live:
         """
         self._refuse_future(batch)
         groups, rows = self._places(batch)
-        seconds = [each.step.total_seconds() for each in groups]
         used = {id(groups[number]): groups[number] for number in set(batch.series.tolist())}
         if len(used) <= 1:
             group = next(iter(used.values()), self._pushed)
-            at = np.floor_divide(batch.at, seconds[0] if seconds else 1.0).astype(np.int64)
+            at = np.floor_divide(batch.at, group.step.total_seconds()).astype(np.int64)
             judged = group.take(rows[batch.series], at, batch.values)
         else:
             judged = nothing(len(batch.series))
@@ -194,7 +194,8 @@ class Live:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._outbox.run())
                 if self._champion is not None:
-                    await self._champion.look()  # the history is replayed against its forecasts
+                    # The history is replayed against its forecasts, unless they keep us waiting.
+                    await asyncio.wait({tasks.create_task(self._champion.look())}, timeout=_PATIENCE_SECONDS)
                     tasks.create_task(self._champion.run())
                 tasks.create_task(self._tick())
         finally:
@@ -238,8 +239,11 @@ class Live:
         new: list[int] = []
         rows = np.zeros(len(batch.keys), dtype=np.int64)
         for number, key in enumerate(batch.keys):
-            group = self._index.get(key) or self._find(key)
-            row = group.row(key)
+            group = self._index.get(key)
+            row = None if group is None else group.row(key)
+            if group is None or row is None:
+                group = self._find(key)
+                row = group.row(key)
             if row is None:
                 new.append(number)
             else:
@@ -301,6 +305,7 @@ class Live:
             now = self._clock.now()
             if self._monitors.look():
                 self._index.clear()
+                telemetry.gauge(telemetry.WATCH_AGE).clear()
             ended = self._pushed.place(now) - 1
             changes = self._pushed.missing(ended)
             changes += strays(

@@ -15,6 +15,9 @@ from aiops.forecasting.forecast import Forecast, require_levels
 from aiops.series import FloatArray, IntArray, SeriesKey
 from aiops.series.grid import require_step, require_utc
 
+_MOST_STEPS = 100_000
+_MOST_LEVELS = 100
+
 USUAL_LEVELS = (0.5, 0.9, 0.95, 0.99)
 """Levels of a window's maximum if none are asked for."""
 
@@ -134,14 +137,19 @@ class ForecastQuery:
         if bool(self.query.strip()) == (self.series is not None):
             raise DataError("ask for the forecast of a query or of a series: give one of them")
         require_step(self.step)
+        if len(self.levels) > _MOST_LEVELS:
+            raise DataError(f"ask for {_MOST_LEVELS} levels at most, got {len(self.levels)}")
         if self.levels:
             require_levels(np.array(self.levels))
         if self.now is not None:
             require_utc(self.now, "now")
         if min(self.horizon, self.window) < timedelta(0) or self.horizon == self.window == timedelta(0):
             raise DataError("ask for a path (horizon), a window, or both: a positive length of time")
-        if self.history < self.step:
-            raise DataError(f"history must hold one step of {self.step} at least, got {self.history}")
+        if not 1 <= self.history // self.step <= _MOST_STEPS:
+            raise DataError(
+                f"history must hold 1 to {_MOST_STEPS:,} steps of {self.step}, got {self.history}: give another "
+                "history or a longer step"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -38,6 +38,8 @@ class Windows:
         """
         levels = asked.levels or USUAL_LEVELS
         steps = -(-(now + asked.window - series.end) // series.step)
+        if steps >= len(series):
+            return None, f"the window is longer than the history, {len(series)} steps up to {series.end.isoformat()}"
         place = (asked.query, series.key, series.step, steps, asked.window_model, levels, series.start, series.end)
         task = self._made.get(place)
         if task is None:

@@ -86,6 +86,8 @@ class WatchedSeries:
         self.step = step
         self.query = query
         self.rule = rule
+        self.detectors = tuple(each.name for each in scorer.detectors)
+        """Names of the detectors, in the order that scores count them."""
         self._scorer = scorer
         self._seconds = step.total_seconds()
         self._capacity = max(history // step, 1)
@@ -99,11 +101,6 @@ class WatchedSeries:
         self._seen = np.empty(0, dtype=np.int64)  # place of the newest observed value of each row
         self._loud: dict[int, Condition] = {}  # rows of which the rule remembers more than when they were last seen
         self._bands = Bands(query)
-
-    @property
-    def detectors(self) -> tuple[str, ...]:
-        """Names of the detectors, in the order that scores count them."""
-        return tuple(each.name for each in self._scorer.detectors)
 
     @property
     def keys(self) -> tuple[SeriesKey, ...]:

@@ -2,7 +2,8 @@
 
 import asyncio
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -156,7 +157,7 @@ def test_a_forecast_that_ran_out_is_said(registry, tmp_path):
 
 def test_it_looks_again_and_again_but_not_on_the_minute(registry, tmp_path):
     watch = Watch(registry)
-    looks = []
+    looks: list[datetime] = []
 
     async def run():
         task = asyncio.create_task(watch.own.run())
@@ -169,7 +170,7 @@ def test_it_looks_again_and_again_but_not_on_the_minute(registry, tmp_path):
         task.cancel()
 
     asyncio.run(run())
-    waits = {(after - before).total_seconds() for before, after in zip(looks, looks[1:], strict=False)}
+    waits = {(after - before).total_seconds() for before, after in pairwise(looks)}
     assert all(wait >= 48 for wait in waits)
     assert len(waits) > 1, "replicas that start together do not ask together for ever"
 
@@ -193,5 +194,6 @@ def test_a_folder_serves_without_a_registry(tmp_path):
     (second.path / "manifest.sha256").write_bytes(b"\xff")
     assert watch.look() == 2.0
     assert "does not start with a SHA-256" in watch.own.trouble
+    assert watch.own.current is not None
     with pytest.raises(ConfigError, match="keeps no versions"):
         asyncio.run(FolderModels(link).promote(watch.own.current.version))

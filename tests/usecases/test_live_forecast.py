@@ -103,6 +103,7 @@ def test_nothing_after_now_is_used():
 
     async def run(values):
         answer = await live(SlowSource([series(values=values)])).forecast(asked())
+        assert answer.window_maximum is not None
         return answer.window_maximum.values.tolist()
 
     assert asyncio.run(run(demand())) == asyncio.run(run(changed))
@@ -133,7 +134,7 @@ def test_a_window_is_made_once_until_something_newer_is_known():
         made.append(len(windows._made))
         await windows.maximum(asked(), series().known_at(NOW + MINUTE), NOW + MINUTE)
         made.append(len(windows._made))
-        return {answer.values.tobytes() for answer, _ in answers}
+        return {answer.values.tobytes() for answer, _ in answers if answer is not None}
 
     assert len(asyncio.run(run())) == 1
     assert made == [1, 2]
@@ -147,6 +148,8 @@ def test_too_little_history_is_a_reason_and_an_unknown_model_an_error():
         answer = await service.forecast(asked())
         assert answer.window_maximum is None
         assert answer.window_reason.startswith("20 steps of history, up to 2026-03-02T00:20:00+00:00, do not suffice")
+        longer = await service.forecast(asked(window=timedelta(days=365_000)))
+        assert longer.window_reason.startswith("the window is longer than the history, 20 steps")
         with pytest.raises(ConfigError, match="no forecaster is called 'magic'"):
             await service.forecast(asked(window_model="magic"))
 
@@ -309,8 +312,10 @@ def test_the_path_comes_from_the_champion_or_says_why_not(tmp_path):
         ({"horizon": -MINUTE}, "a positive length"),
         ({"levels": (0.9, 0.5)}, "levels must increase"),
         ({"step": timedelta(0)}, "step must be positive"),
-        ({"history": timedelta(0)}, "one step"),
-        ({"now": datetime(2026, 3, 2)}, "UTC"),
+        ({"history": timedelta(0)}, "history must hold 1 to 100,000 steps"),
+        ({"step": timedelta(seconds=1)}, "or a longer step"),
+        ({"levels": tuple((number + 1) / 200 for number in range(101))}, "100 levels at most"),
+        ({"now": START.replace(tzinfo=None)}, "UTC"),
     ],
 )
 def test_a_question_that_is_none_is_refused(changes, said):

@@ -1,5 +1,7 @@
 """Pushed points: the same scores whatever the batches, and what is said of points that cannot be scored."""
 
+import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -7,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aiops.adapters.bundle_files import BundleFolder
 from aiops.adapters.clock import SimulatedClock
+from aiops.adapters.folder_models import FolderModels
 from aiops.adapters.outbox import Outbox
 from aiops.alerting.alert import Severity, Status
 from aiops.detection.catalog import detector
@@ -17,6 +21,7 @@ from aiops.errors import DataError, LimitError
 from aiops.series import Frame, SeriesKey
 from aiops.usecases.live import Limits, Live
 from aiops.usecases.live_calls import PointBatch, ScoredBatch, Skipped
+from tests.usecases.bundles import bundle
 
 MINUTE = timedelta(minutes=1)
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -149,7 +154,7 @@ def test_a_point_of_the_future_refuses_the_whole_batch():
 def test_pushed_series_are_bounded_and_a_refused_batch_changes_nothing():
     service = live(pushed=2)
     with pytest.raises(
-        LimitError, match="3 new series are pushed, such as .*checkout.*, and of the 2 that are taken 2"
+        LimitError, match=r"3 new series are pushed, such as .*checkout.*, and of the 2 that are taken 2"
     ):
         service.score(batch([(0, 0, 1.0), (1, 0, 1.0), (2, 0, 1.0)]))
     service.score(batch([(0, 0, 1.0), (1, 0, 1.0)]))
@@ -202,3 +207,52 @@ def test_several_detectors_give_the_same_scores_in_any_batches():
         said(alone.score(batch([(0, minute, value)], keys=(KEYS[series],))))[0] for series, minute, value in points
     ]
     assert said(together.score(batch(points))) == single
+
+
+def test_a_new_champion_under_load_fails_no_call_and_widens_no_pause(tmp_path):
+    """Bundles of a hundred series are swapped while points are pushed without a pause: each call is answered, and briefly."""
+    keys = tuple(SeriesKey.of("requests", {"pod": str(number)}) for number in range(100))
+    shelf, link = BundleFolder(tmp_path / "shelf"), tmp_path / "current"
+    found = [
+        shelf.keep(bundle(keys, START - (3 - number) * MINUTE, np.full((100, 600), 100 + 0.01 * number)))
+        for number in range(3)
+    ]
+    link.symlink_to(found[0].path)
+    clock = SimulatedClock(START + 2000 * MINUTE)
+    scorer = Scorer([detector("residual")])
+    outbox = Outbox(None, Nowhere(), clock)
+    service = Live(clock=clock, scorer=scorer, outbox=outbox, store=FolderModels(link), model="fleet")
+    noise = np.random.default_rng(0)
+
+    async def run():
+        minute = 0
+        pauses: list[float] = []
+        champions: set[str] = set()
+        watch = service._champion
+        assert watch is not None
+        for each in found:
+            link.unlink()
+            link.symlink_to(each.path)
+            look = asyncio.create_task(watch.look())
+            swapped = 0
+            while swapped < 50:
+                began = time.perf_counter()
+                part = PointBatch(
+                    keys=keys,
+                    series=np.arange(100),
+                    at=np.full(100, START.timestamp() + 60.0 * minute),
+                    values=noise.normal(100, 1, 100),
+                )
+                assert not service.score(part).skipped.any()
+                pauses.append(time.perf_counter() - began)
+                minute += 1
+                swapped += look.done()
+                champions.update({watch.current.version.digest} if watch.current is not None else ())
+                await asyncio.sleep(0)
+            await look
+        return pauses, champions
+
+    pauses, champions = asyncio.run(run())
+    assert {each.digest for each in found} <= champions
+    print(f"{len(pauses)} calls of 100 points, longest {1000 * max(pauses):.0f} ms")
+    assert max(pauses) < 0.5

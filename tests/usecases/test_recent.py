@@ -23,7 +23,7 @@ KEY = SeriesKey("x")
     window=st.tuples(st.integers(-10, 200), st.integers(0, 60)),
 )
 def test_it_remembers_the_last_of_what_it_was_told(capacity, filled, first, steps, window):
-    ring, told = Recent(capacity), {}
+    ring, told = Recent(capacity), dict[int, float]()
     end = first
     if filled:
         ring.fill(first, np.array(filled))
@@ -42,7 +42,10 @@ def test_it_remembers_the_last_of_what_it_was_told(capacity, filled, first, step
         [told.get(place, np.nan) if place >= end - capacity else np.nan for place in range(begin, begin + length)],
     )
     assert len(ring) <= capacity
-    assert all(ring.has(place) == (not np.isnan(value)) for place, value in zip(range(end - 80, end + 3), expected))
+    assert all(
+        ring.has(place) == (not np.isnan(value))
+        for place, value in zip(range(end - 80, end + 3), expected, strict=True)
+    )
 
 
 def test_only_what_had_ended_at_an_instant_was_known_then():
