@@ -89,7 +89,7 @@ def score(place: Place, **given: Any) -> object:
 @contextmanager
 def reading(place: Place, url: str) -> Iterator[Place]:
     """Serve from a Prometheus."""
-    source = PrometheusSource(PrometheusSettings(url=url, attempts=1, timeout=timedelta(seconds=3)))
+    source = PrometheusSource(PrometheusSettings(url=url, attempts=1, timeout=timedelta(seconds=2)))
     with serving(place.folder, source=source) as server:
         yield replace(place, server=server)
 
@@ -121,7 +121,7 @@ def of_wrong_promql(place: Place) -> object:
 def beyond_the_bound(place: Place) -> None:
     """Ask twice at once where one call may wait for a Prometheus that does not answer."""
     with silent_server() as url:
-        source = PrometheusSource(PrometheusSettings(url=url, attempts=1, timeout=timedelta(seconds=3)))
+        source = PrometheusSource(PrometheusSettings(url=url, attempts=1, timeout=timedelta(seconds=2)))
         with serving(place.folder, source=source, options=replace(LOOPBACK, queue=1)) as server:
             asked = ForecastRequest(query="load", window=timedelta(minutes=5))
             both = [server.forecasting.Forecast.future(asked, timeout=20) for _ in range(2)]
