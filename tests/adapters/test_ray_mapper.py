@@ -4,6 +4,8 @@ Ray takes over the process that imports it, so that each test has one of its own
 """
 
 import builtins
+import contextlib
+import importlib.util
 import json
 import os
 import signal
@@ -15,15 +17,33 @@ from pathlib import Path
 
 import pytest
 
-from aiops.adapters import ray_mapper
 from aiops.errors import ConfigError
 from aiops.wiring import Engine, mapper
+from testbed.server import free_port
 
 ROOT = Path(__file__).parents[2]
 
 SCRIPT = """
-import json, os, pathlib, sys, time
+import datetime, hashlib, json, os, pathlib, sys, time
+import numpy as np
 from aiops.adapters.ray_mapper import RayMapper
+from aiops.adapters.trained_files import write_trained
+from aiops.backtest.training import Plan, Shard, train
+from aiops.series import Frame, Series, SeriesKey
+
+def shard():
+    hours = np.arange(10 * 24)
+    day, start = datetime.timedelta(days=1), datetime.datetime(2026, 3, 2, tzinfo=datetime.UTC)
+    series = [
+        Series(key=SeriesKey.of(name), start=start, step=day / 24, values=(3 + np.sin(hours * np.pi / 12)) * noise)
+        for name in ("mail", "shop")
+        for noise in [np.random.default_rng(len(name)).lognormal(0, 0.1, len(hours))]
+    ]
+    return Shard(frame=Frame.of(series), champions=(None, None), plan=Plan(forecasters=("holt-winters",), horizon=day))
+
+def digest(trained, folder):
+    write_trained([trained], folder, "")
+    return {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in sorted(folder.iterdir())}
 
 def work(item):
     kind, said = item
@@ -40,10 +60,16 @@ def work(item):
         return max(each["num_threads"] for each in threadpoolctl.threadpool_info())
     if kind == "sleeps":
         time.sleep(said)
-    return said
+    return train(said) if kind == "shard" else said
 
 if __name__ == "__main__":
-    for index, found in RayMapper(2).map(work, json.loads(sys.argv[1])):
+    items = json.loads(sys.argv[1])
+    here = pathlib.Path(sys.argv[0]).parent
+    if ["shard", ""] in items:
+        items[items.index(["shard", ""])][1] = shard()
+    for index, found in RayMapper(2).map(work, items):
+        if items[index][0] == "shard":
+            found = digest(found, here / "there") == digest(train(shard()), here / "here") and len(found.entries)
         kind = type(found).__name__
         print("RESULT", json.dumps([index, kind, str(found) if isinstance(found, Exception) else found]), flush=True)
 """
@@ -56,15 +82,21 @@ def script(tmp_path):
     return path
 
 
+@contextlib.contextmanager
 def started(script, items, mark):
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, str(script), json.dumps(items)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), "MARK": mark},
-    )
+    ) as running:
+        try:
+            yield running
+        finally:
+            if running.poll() is None:
+                os.killpg(running.pid, signal.SIGKILL)
 
 
 def left_over(mark):
@@ -79,13 +111,15 @@ def left_over(mark):
     return found
 
 
+@pytest.mark.timeout(300)  # 15 s of one core, which others may want at the same time
 def test_results_failures_and_deaths_come_back_quietly_and_nothing_is_left(script, tmp_path):
     mark = uuid.uuid4().hex
     items = [
         ("says", 1), ("fails", "no such thing"), ("dies once", str(tmp_path / "died")), ("dies", ""), ("threads", ""),
+        ("shard", ""),
     ]  # fmt: skip
     with started(script, items, mark) as running:
-        said, complained = running.communicate(timeout=110)
+        said, complained = running.communicate(timeout=280)
     assert running.returncode == 0, complained
     lines = [line for line in said.splitlines() if line]
     found = {index: (kind, result) for index, kind, result in (json.loads(line.split(" ", 1)[1]) for line in lines)}
@@ -95,6 +129,7 @@ def test_results_failures_and_deaths_come_back_quietly_and_nothing_is_left(scrip
     assert found[3][0] == "FitFailedError"
     assert "its worker died 2 times" in found[3][1]
     assert found[4] == ("int", 1), "one thread a worker"
+    assert found[5] == ("int", 2), "the very bytes that are made here"
     assert complained == ""
     assert left_over(mark) == []
 
@@ -116,8 +151,50 @@ def test_ctrl_c_ends_ray_at_once(script):
     assert left_over(mark) == []
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_cluster_by_its_address_and_one_that_is_none(script, tmp_path):
+    port = free_port()
+    mark = uuid.uuid4().hex
+    environment = {**os.environ, "MARK": mark, "PYTHONPATH": str(ROOT), "RAY_AUTH_TOKEN": uuid.uuid4().hex * 2}
+    environment |= {"RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+    head = subprocess.Popen(
+        [
+            Path(sys.executable).parent / "ray", "start", "--head", "--block", f"--port={port}", "--num-cpus=1",
+            "--include-dashboard=false", f"--temp-dir={tmp_path}/r", "--node-ip-address=127.0.0.1",
+        ],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    there = script.with_name("cluster.py")
+    there.write_text(SCRIPT.replace("RayMapper(2)", f"RayMapper(2, '127.0.0.1:{port}')"))
+    try:
+        assert head.stdout is not None
+        for line in head.stdout:
+            if "Ray runtime started" in line:
+                break
+        done = subprocess.run(
+            [sys.executable, there, json.dumps([("says", 1), ("threads", ""), ("shard", "")])],
+            check=False, capture_output=True, text=True, env=environment, timeout=120,
+        )  # fmt: skip
+    finally:
+        os.killpg(head.pid, signal.SIGTERM)
+        head.wait(30)
+    assert done.returncode == 0, done.stderr
+    found = sorted(json.loads(line.split(" ", 1)[1]) for line in done.stdout.splitlines() if line)
+    assert found == [[0, "int", 1], [1, "int", 1], [2, "int", 2]]
+    gone = subprocess.run(
+        [sys.executable, there, json.dumps([("says", 1)])],
+        check=False, capture_output=True, text=True, env=environment, timeout=120,
+    )  # fmt: skip
+    assert f"no Ray answers at 127.0.0.1:{port}" in gone.stderr
+
+
 def test_without_ray_the_extra_is_named(monkeypatch):
-    monkeypatch.setattr(ray_mapper.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"install aiops\[ray\]"):
         mapper(Engine.RAY, 1)
 

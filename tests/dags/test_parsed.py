@@ -4,12 +4,13 @@ import ast
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from aiops.settings import CapacitySettings, TrainingSettings
 from testbed.airflow import DAGS
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
-WHAT = {
+WHAT: dict[str, tuple[type[BaseModel], Path]] = {
     "train_forecasters": (TrainingSettings, PAGES / "train-every-day.md"),
     "backtest_capacity": (CapacitySettings, PAGES / "report-capacity-every-week.md"),
 }
