@@ -157,7 +157,7 @@ def _try(
         return Ruling(report=report, state=then, keep=keep)
 
     if current < trial.after or trial.after < trial.before <= current:
-        message = f"the trial of {change} is void: {current} are set, and not by us"
+        message = f"the trial of {change} is void: {current} are set instead"
         return ruling(ended, _KEEP[verdict], message, GuardEvent.TRIAL_VOID)
     missing = observation.ready is not None and observation.ready < trial.after
     over = now - trial.started >= guard.observe

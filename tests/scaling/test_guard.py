@@ -146,7 +146,7 @@ def test_a_change_that_was_never_made_is_not_on_trial() -> None:
 
     assert decision.guard is not None
     assert decision.guard.event is GuardEvent.TRIAL_VOID
-    assert "the trial of 10 -> 6 is void: 10 are set, and not by us" in decision.message
+    assert "the trial of 10 -> 6 is void: 10 are set instead" in decision.message
     assert state.phase is Phase.WATCHING
 
 
