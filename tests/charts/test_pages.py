@@ -5,8 +5,7 @@ import re
 import pytest
 import yaml
 
-from aiops.documents import checked, read_documents
-from aiops.scaling.resource import PredictiveScalerSpec
+from aiops.scaling.policy_file import spec_from
 from tests.charts.rendering import CHART, NAMESPACE, helm, template
 from tests.charts.test_rights import DIRECT, FLOOR, LEASE
 from tools.bootstrap import ROOT
@@ -19,8 +18,7 @@ VALUES = [each for each in BLOCKS if "kind" not in each]
 def spec_of(manifest):
     """The spec as the operator reads it."""
     assert (manifest["apiVersion"], manifest["kind"]) == ("aiops.dev/v1alpha1", "PredictiveScaler")
-    (document,) = read_documents(yaml.safe_dump(manifest["spec"]), "page")
-    return checked(PredictiveScalerSpec, document, "the spec")
+    return spec_from(manifest["spec"])
 
 
 def notes(**values):

@@ -2,13 +2,20 @@
 
 import base64
 import json
+import os
+import subprocess
+import sys
+import time
 from datetime import timedelta
 
+import httpx
 import pytest
 import yaml
 
 import testbed.cluster
+from testbed.pod_process import pod_process
 from tests.charts.rendering import CHART, helm
+from tools.bootstrap import ROOT
 
 RELEASE = "demo"
 NAMESPACE = "aiops"
@@ -108,3 +115,81 @@ def test_a_release_is_installed_upgraded_rolled_back_and_gone(api, on):
     assert present(api) == {KEPT}
 
     on("install", CHART, **VALUES)  # over the resource definition that was kept
+
+
+def scaler(mode):
+    return {
+        "apiVersion": "aiops.dev/v1alpha1",
+        "kind": "PredictiveScaler",
+        "metadata": {"name": "web"},
+        "spec": {
+            "mode": mode,
+            "interval": "1s",
+            "target": {"name": "web"},
+            "hpa": {"name": "web"},
+            "bounds": {"minReplicas": 2, "maxReplicas": 40},
+            "load": {"query": "vector(500)", "history": "1d", "capacityPerReplica": 50},
+            "behavior": {"scaleUp": {"maxStepReplicas": 40}},
+        },
+    }
+
+
+def wait_until(holds, said, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, said()
+        time.sleep(0.1)
+
+
+def test_its_programs_raise_a_floor_and_give_it_back(api, on, prometheus, alertmanager, tmp_path):
+    """With the certificate, token, arguments and rights of the release: 500 requests a second, 50 for each replica."""
+    monitors = {"answers": {"query": "vector(1)", "history": "1h"}}
+    on(
+        "upgrade", "--install", CHART,
+        prometheus={"url": prometheus.url}, alertmanager={"url": alertmanager.url}, server={"monitors": monitors},
+    )  # fmt: skip
+    home = "--namespace=shop"
+    api.kubectl("create", "namespace", "shop")
+    api.kubectl("create", "deployment", "web", "--image=none", "--replicas=3", home)
+    api.kubectl("autoscale", "deployment/web", "--min=3", "--max=40", "--cpu=60%", home)
+
+    def get(what):
+        return json.loads(api.kubectl("get", what, home, "--output=json"))
+
+    def floor():
+        return get("hpa/web")["spec"]["minReplicas"]
+
+    def condition(name):
+        found = get("predictivescaler/web").get("status", {}).get("conditions", [])
+        return next((each["status"] for each in found if each["type"] == name), None)
+
+    with pod_process(api, NAMESPACE, "demo-aiops-server") as server:
+        here = {f"demo-aiops-server.{NAMESPACE}.svc:50051": f"127.0.0.1:{server.ports[50051]}"}
+        with pod_process(api, NAMESPACE, "demo-aiops-operator", reach=here) as operator:
+
+            def said():
+                return f"{get('predictivescaler/web')}\n{operator.server.log_tail()}\n{server.server.log_tail()}"
+
+            api.kubectl("apply", "--filename=-", home, stdin=yaml.safe_dump(scaler("Shadow")))
+            wait_until(lambda: condition("ForecastAvailable") == "True", said)
+            assert floor() == 3, "Shadow changes nothing"
+            api.kubectl("apply", "--filename=-", home, stdin=yaml.safe_dump(scaler("Floor")))
+            wait_until(lambda: floor() == 10, said)
+            wait_until(lambda: get("deployment/web")["status"].get("readyReplicas") == 10, said)
+            asked = httpx.get(f"{operator.server.url}/metrics").text
+            assert "aiops_kubernetes_requests_total{" in asked
+            assert 'code="403"' not in asked
+
+    # An operator that still works would have the lease taken from it, which takes seconds; this one let go of it.
+    (job,) = yaml.safe_load_all(
+        helm("get", "hooks", RELEASE, f"--kubeconfig={api.kubeconfig}", f"--namespace={NAMESPACE}").stdout
+    )
+    arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    token = api.kubectl("create", "token", "demo-aiops-operator", f"--namespace={NAMESPACE}").strip()
+    rights = api.kubeconfig_with(token, tmp_path / "kubeconfig")
+    subprocess.run(
+        [sys.executable, "-m", "operators", *arguments],
+        env={**os.environ, "KUBECONFIG": str(rights)}, cwd=ROOT, check=True, timeout=60,
+    )  # fmt: skip
+    assert floor() == 3
+    assert not get("predictivescaler/web")["metadata"].get("finalizers"), "it can be deleted when nobody works"
