@@ -6,10 +6,11 @@ from collections import Counter
 from datetime import timedelta
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from aiops.alerting.rules import AlertRule
-from aiops.documents import Document, Duration, Part, checked, read_documents
+from aiops.documents.fields import Duration, Label, Part, PositiveDuration, Query
+from aiops.documents.reading import Document, checked, read_documents
 from aiops.errors import ConfigError
 
 KIND: Final = "AnomalyMonitor"
@@ -18,13 +19,6 @@ _LONGEST: Final = timedelta(days=28)
 _MOST_STEPS: Final = 100_000
 
 
-def _positive(length: timedelta) -> timedelta:
-    if length <= timedelta(0):
-        raise ValueError("must be longer than nothing")
-    return length
-
-
-_Positive = Annotated[Duration, AfterValidator(_positive)]
 _Score = Annotated[float, Field(gt=0, le=1)]
 _DEFAULT: Final = AlertRule()
 
@@ -33,14 +27,14 @@ class Rule(Part):
     """When to tell a person: the fields of ``AlertRule``, whose defaults suit steps of one minute."""
 
     page_score: _Score = _DEFAULT.page_score
-    page_after: _Positive = _DEFAULT.page_after
+    page_after: PositiveDuration = _DEFAULT.page_after
     ticket_score: _Score = _DEFAULT.ticket_score
-    ticket_after: _Positive = _DEFAULT.ticket_after
+    ticket_after: PositiveDuration = _DEFAULT.ticket_after
     clear_score: _Score = _DEFAULT.clear_score
-    clear_after: _Positive = _DEFAULT.clear_after
-    shift_after: _Positive = _DEFAULT.shift_after
-    silent_after: _Positive = _DEFAULT.silent_after
-    forget_after: _Positive = _DEFAULT.forget_after
+    clear_after: PositiveDuration = _DEFAULT.clear_after
+    shift_after: PositiveDuration = _DEFAULT.shift_after
+    silent_after: PositiveDuration = _DEFAULT.silent_after
+    forget_after: PositiveDuration = _DEFAULT.forget_after
 
     @property
     def alert_rule(self) -> AlertRule:
@@ -63,7 +57,7 @@ class Metadata(Part):
         name: Distinct in the file; a label of every alert.
     """
 
-    name: str = Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    name: Label
 
 
 class Spec(Part):
@@ -79,9 +73,9 @@ class Spec(Part):
         labels: Added to every alert, for routing; they go before labels of the series.
     """
 
-    query: str = Field(min_length=1)
-    step: _Positive = timedelta(minutes=1)
-    history: _Positive = timedelta(days=14)
+    query: Query
+    step: PositiveDuration = timedelta(minutes=1)
+    history: PositiveDuration = timedelta(days=14)
     settle: Duration = timedelta(seconds=15)
     rule: Rule = Field(default_factory=Rule)
     runbook: str = ""
@@ -89,8 +83,6 @@ class Spec(Part):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if not self.query.strip():
-            raise ValueError("query is blank: write PromQL, such as sum by (service) (rate(http_requests_total[1m]))")
         if self.step < timedelta(seconds=1):
             raise ValueError("step must be one second at least")
         if not self.step <= self.history <= _LONGEST or self.history // self.step > _MOST_STEPS:

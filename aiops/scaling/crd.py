@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from aiops.scaling.fields import RULES, rule
+from aiops.documents.fields import RULES, rule
 from aiops.scaling.resource import (
     CATEGORIES,
     GROUP,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from aiops.scaling.fields import RULES, Duration, Label, Part, PositiveDuration, Query, rule
+from aiops.documents.fields import RULES, Duration, Label, Part, PositiveDuration, Query, rule
 
 _MOST_REPLICAS: Final = 2**31 - 1  # what Kubernetes can hold
 _NO_LIMIT: Final = 1000  # and not null, which some ways of applying a resource drop and others keep

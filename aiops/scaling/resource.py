@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from aiops.scaling.fields import (
+from aiops.documents.fields import (
     RULES,
     ApiKind,
     ApiVersion,

@@ -1,19 +1,16 @@
-"""YAML that people write: its pieces refuse what they do not know, and what is wrong is said with line and key."""
+"""Reads YAML that people wrote; what is wrong is said with its line, its key and what to write instead."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Annotated, Any, TypeGuard, TypeVar, get_args
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, ValidationError
 
 from aiops.errors import ConfigError
-from aiops.series.duration import DURATION_PATTERN, format_duration, parse_duration
 
 Path = tuple[str | int, ...]
 """Where a key is in a document: the keys and list indices that lead to it."""
@@ -21,56 +18,30 @@ Path = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def _read_duration(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} has no unit: write it like 90s, 5m or 1h30m")
-    try:
-        return parse_duration(value)
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_read_duration),
-    PlainSerializer(format_duration),
-    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
-]
-
-
-class Part(BaseModel):
-    """A piece of what people write: what it does not know is refused, and so is the wrong type."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,  # as the API server is: no "40" for 40, no yes for 1
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One YAML document.
+    """One YAML document, or a part of one.
 
     Attributes:
         name: What to call it in errors; a file name.
         content: What YAML says it is.
-        lines: Line of each key, counted from 1.
+        lines: Line of each key, counted from 1; empty if it was not read from text.
     """
 
     name: str
     content: object
-    lines: Mapping[Path, int]
+    lines: Mapping[Path, int] = field(default_factory=dict)
 
     def where(self, path: Path) -> str:
         """Return name and line of a key, or of the nearest one around it that is written down."""
         line = next((self.lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in self.lines), None)
         return f"{self.name}:{line}" if line else self.name
+
+    def part(self, key: str) -> Document:
+        """Return what is below a key of a mapping; nothing if the key is not there."""
+        content = self.content.get(key) if isinstance(self.content, Mapping) else None
+        lines = {path[1:]: line for path, line in self.lines.items() if path[:1] == (key,)}
+        return Document(name=self.name, content=content, lines=lines)
 
 
 def read_documents(text: str, name: str) -> tuple[Document, ...]:
@@ -131,7 +102,9 @@ def _explain(model: type[BaseModel], document: Document, problem: Any, what: str
             return f"{where}: {key} is not a key: {hint}"
         case "missing":
             return f"{where}: {key} is missing: write it, there is no sensible default"
-        case "enum" | "literal_error":
+        case "enum":
+            return f"{where}: {key} is {problem['input']!r}: write one of {problem['ctx']['expected']}"
+        case "literal_error":
             return f"{where}: {key} is {problem['input']!r}: write {problem['ctx']['expected']}"
         case "model_type" | "dict_type":
             return f"{where}: {key} is {problem['input']!r}: write keys and values, as in 'key: value'"

@@ -1,4 +1,4 @@
-"""Kinds of fields of a policy: each is checked here by pydantic, and in the API server by the rule beside it.
+"""Kinds of fields of what people write: each is checked here by pydantic, and in the API server by the rule beside it.
 
 Both say the same: what is refused at admission is refused when a backtest reads the file, and the other way round. The
 rules are CEL (the Common Expression Language, which custom resources are checked with) on the field itself.
@@ -37,7 +37,7 @@ _LABEL_CHARACTERS: Final = 63
 
 
 class Part(BaseModel):
-    """A piece of a policy: what it does not know is refused, and so is the wrong type."""
+    """A piece of what people write: what it does not know is refused, and so is the wrong type."""
 
     model_config = ConfigDict(
         frozen=True,
