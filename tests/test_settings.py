@@ -136,3 +136,14 @@ def test_the_reference_page_lists_every_setting():
     names = [name for name in variables() if "__" in name]
     assert len(names) > 10
     assert [name for name in names if f"`{name}`" not in page] == []
+
+
+def test_what_a_job_does_is_a_setting_and_a_run_may_say_otherwise(monkeypatch):
+    monkeypatch.setenv("AIOPS_TRAINING__FORECASTERS", "holt-winters, ets")
+    monkeypatch.setenv("AIOPS_TRAINING__HORIZON", "1d")
+    said = Settings.from_environment().training
+    assert (said.forecasters, said.horizon) == (("holt-winters", "ets"), timedelta(days=1))
+    changed = said.changed({"horizon": "6h", "step": None, "query": "", "forecasters": []})
+    assert (changed.horizon, changed.step, changed.query) == (timedelta(hours=6), timedelta(minutes=5), None)
+    assert changed.forecasters == said.forecasters
+    assert said.changed(changed.model_dump(mode="json")) == changed
