@@ -88,6 +88,8 @@ def test_each_alert_says_what_to_do_about_it(alert):
     lines = page.read_text().splitlines()
     assert lines[0] == f"# {alert}"
     assert "## Do" in lines
+    named = re.findall(r"\baiops_[a-z_]+[a-z]", "\n".join(lines))
+    assert {name.removesuffix("_bucket") for name in named} <= set(telemetry._METRICS)
 
 
 def test_no_runbook_is_left_of_an_alert_that_is_gone():
