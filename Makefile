@@ -10,15 +10,18 @@ export OPENBLAS_NUM_THREADS := 1
 export TIMEFORMAT := %1R s
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check bench tools docs api crds lock environment
+.PHONY: help demo demo-cluster test test-slow check bench tools docs api crds lock environment
 
 help: ## Show these lines
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## See the whole loop on a real Prometheus: train, score, decide, verdict (ARGS="--help" shows what it can do)
 	@$(PYTHON) -m tools.bootstrap demo
 	@$(PYTHON) -m tools prometheus
 	@$(VENV)/python -m testbed --prometheus -- aiops demo $(ARGS)
+
+demo-cluster: environment tools ## See it on a real Kubernetes control plane beside the plain HPA, two hours in four minutes
+	@$(VENV)/python -m testbed.demo_cluster $(ARGS)
 
 test: check tools ## Everything that must hold before a commit: check, then all tests but the slow ones
 	@time $(VENV)/python -m pytest --quiet --durations=15 --durations-min=1 $(ARGS)
