@@ -102,6 +102,7 @@ class Operator:
             record=self._record,
             clock=clock,
         )
+        self._watches: list[Watch] = []
         self.trouble = "not started"
 
     async def run(self) -> None:
@@ -118,8 +119,10 @@ class Operator:
                 finally:
                     self._record.leading(False)
                 _log.warning("lease lost", identity=self._options.identity)
+                await self._watches_ended()
         finally:
             await asyncio.shield(self._lease.release())
+            await self._watches_ended()
 
     async def give_back_all(self) -> int:
         """Give back everything that any operator holds, and keep all of them from starting again for a while.
@@ -182,14 +185,21 @@ class Operator:
 
     async def _work(self, fleet: Fleet) -> None:
         watch = Watch(self._api, self._options.namespaces, fleet.look)
+        self._watches.append(watch)
         try:
             for scaler in await self._first_list():
                 fleet.look(scaler.namespace, scaler.name, scaler.generation, scaler.deleting)
             watch.start()
             await asyncio.Event().wait()
         finally:
+            watch.stop()
             await fleet.stop()
-            await watch.stop()
+
+    async def _watches_ended(self) -> None:
+        """Wait for what was stopped: it takes a moment, and holds up nobody else meanwhile."""
+        watches, self._watches = self._watches, []
+        for each in watches:
+            await each.ended()
 
     async def _first_list(self) -> list[Scaler]:
         while True:

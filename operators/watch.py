@@ -60,12 +60,19 @@ class Watch:
         self._thread = threading.Thread(target=self._run, args=(loop,), name="kopf", daemon=True)
         self._thread.start()
 
-    async def stop(self) -> None:
-        """End; return when nothing more will be called."""
+    def stop(self) -> None:
+        """Have it end; nothing more is called."""
         self._stop.set()
         self._end_kopf()
+
+    async def ended(self) -> None:
+        """Return when it has ended."""
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join, _STOPPED_WITHIN_SECONDS)
+
+    def _seen(self, namespace: str, name: str, generation: int, gone: bool) -> None:
+        if not self._stop.is_set():
+            self._look(namespace, name, generation, gone)
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         _quieten()
@@ -98,7 +105,7 @@ class Watch:
             gone = type == "DELETED" or meta.get("deletionTimestamp") is not None
             found = (str(meta["namespace"]), str(meta["name"]), int(meta.get("generation", 1)), gone)
             if not self._stop.is_set():
-                loop.call_soon_threadsafe(self._look, *found)
+                loop.call_soon_threadsafe(self._seen, *found)
 
         await kopf.operator(
             registry=registry,

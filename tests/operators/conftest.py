@@ -1,7 +1,7 @@
 """What tests of the operator share: the CRD in the API, and a stage in a namespace of the test's own."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -48,3 +48,17 @@ def with_crd(api: ApiServer) -> ApiServer:
     api.kubectl("apply", "--server-side", "--filename", CRD)
     api.kubectl("wait", "--for=condition=Established", "crd/predictivescalers.aiops.dev", "--timeout=30s")
     return api
+
+
+@pytest.fixture
+def stages(api: ApiServer, prometheus: Server) -> Iterator[Callable[[], Stage]]:
+    """Makes namespaces, each of its own."""
+    made: list[Stage] = []
+
+    def make() -> Stage:
+        made.append(Stage(api=api, prometheus=prometheus.url, name=f"stage-{next(_numbers)}"))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.leave()

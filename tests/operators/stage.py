@@ -83,6 +83,10 @@ class Stage:
         with contextlib.suppress(ApiException):
             self.core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=self.name)))
 
+    def clock_anchor(self, now: datetime) -> datetime:
+        """The real instant at which this stage's clock reads ``now``."""
+        return datetime.now(UTC) - (self.clock.now() - now) / SPEED
+
     # What there is.
 
     @property
