@@ -210,7 +210,7 @@ def test_several_detectors_give_the_same_scores_in_any_batches():
 
 
 def test_a_new_champion_under_load_fails_no_call_and_widens_no_pause(tmp_path):
-    """Bundles of a hundred series are swapped while points are pushed without a pause: each call is answered, and briefly."""
+    """Bundles of a hundred series are swapped while points are pushed: each call is answered, and briefly."""
     keys = tuple(SeriesKey.of("requests", {"pod": str(number)}) for number in range(100))
     shelf, link = BundleFolder(tmp_path / "shelf"), tmp_path / "current"
     found = [
