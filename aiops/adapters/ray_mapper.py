@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import secrets
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _TRIES = 2
+_PATIENCE_SECONDS = 5.0
 _OBJECT_STORE_BYTES = 256 * 2**20
 # Libraries would otherwise take a thread a core in each worker.
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")}
@@ -105,6 +107,7 @@ def _started(workers: int, address: str | None) -> Iterator[Any]:
         "runtime_env": {"env_vars": _ONE_THREAD},
     }
     if address is not None:
+        _require_answer(address)
         ray = _imported()
         with _connected(ray, address, options):
             yield ray
@@ -140,6 +143,17 @@ def _imported() -> Any:
 
     logging.getLogger("ray").setLevel(logging.ERROR)
     return ray
+
+
+def _require_answer(address: str) -> None:
+    """Ray would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        raise ConfigError(f"{address!r} is no address of a Ray: write ray://host:10001, or host:6379")
+    try:
+        socket.create_connection((host, int(port)), _PATIENCE_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UpstreamUnavailableError(f"no Ray answers at {address}: {error}") from error
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from aiops.adapters.trained_files import read_trained, write_trained
 from aiops.backtest.promotion import Gate
 from aiops.backtest.training import Plan, Shard
 from aiops.jobs.run import Run, end_of, log_progress, slices
-from aiops.ports import ModelVersion
+from aiops.ports import Mapper, ModelVersion
 from aiops.series import SeriesKey
 from aiops.series.snapshot import Snapshot
 from aiops.settings import TrainingSettings
@@ -35,6 +35,7 @@ def plan(given: Mapping[str, Any], interval_end: datetime) -> str:
     rest, end = end_of(given, interval_end)
     asked = wiring.settings().training.changed(rest)
     _plan(asked)
+    _mapper(asked)
     begun = Run.begin(JOB, asked, end)
     wiring.model_store(_registry(asked, begun))
     return str(begun.folder)
@@ -81,10 +82,9 @@ def fit(run: str, part: list[int]) -> dict[str, Any]:
     """
     asked, _ = _asked(run)
     begun, (first, stop) = Run(Path(run)), part
-    mapper = wiring.mapper(wiring.Engine(asked.engine), asked.workers, wiring.settings().ray.address)
     snapshot = begun.snapshot()
     shards, _ = _shards(begun, snapshot, _plan(asked))
-    trained = training.fit(shards[first:stop], mapper, log_progress)
+    trained = training.fit(shards[first:stop], _mapper(asked), log_progress)
     write_trained(trained, _part(begun, part), snapshot.digest)
     return {
         "part": part,
@@ -143,6 +143,10 @@ def _asked(run: str) -> tuple[TrainingSettings, datetime]:
 
 def _registry(asked: TrainingSettings, begun: Run) -> str:
     return asked.registry or f"sqlite:///{begun.root}/mlflow.db"
+
+
+def _mapper(asked: TrainingSettings) -> Mapper:
+    return wiring.mapper(wiring.Engine(asked.engine), asked.workers, wiring.settings().ray.address)
 
 
 def _plan(asked: TrainingSettings) -> Plan:

@@ -8,16 +8,18 @@ import contextlib
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from pathlib import Path
 
 import pytest
 
-from aiops.errors import ConfigError
+from aiops.errors import ConfigError, UpstreamUnavailableError
 from aiops.wiring import Engine, mapper
 from testbed.server import free_port
 
@@ -100,12 +102,12 @@ def started(script, items, mark):
 
 
 def left_over(mark):
-    """Return the command lines of living processes that inherited our mark."""
-    found = []
+    """Return the living processes that inherited our mark: what they run, by their id."""
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if f"MARK={mark}".encode() in (folder / "environ").read_bytes():
-                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue  # it has ended, or is not ours
     return found
@@ -131,7 +133,7 @@ def test_results_failures_and_deaths_come_back_quietly_and_nothing_is_left(scrip
     assert found[4] == ("int", 1), "one thread a worker"
     assert found[5] == ("int", 2), "the very bytes that are made here"
     assert complained == ""
-    assert left_over(mark) == []
+    assert left_over(mark) == {}
 
 
 @pytest.mark.slow
@@ -148,20 +150,21 @@ def test_ctrl_c_ends_ray_at_once(script):
     deadline = time.monotonic() + 5
     while left_over(mark) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert left_over(mark) == []
+    assert left_over(mark) == {}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_cluster_by_its_address_and_one_that_is_none(script, tmp_path):
+def test_a_cluster_by_its_address(script):
     port = free_port()
     mark = uuid.uuid4().hex
     environment = {**os.environ, "MARK": mark, "PYTHONPATH": str(ROOT), "RAY_AUTH_TOKEN": uuid.uuid4().hex * 2}
     environment |= {"RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+    folder = tempfile.mkdtemp(prefix="aiops-ray-")  # of pytest's it would be too long for Ray's sockets
     head = subprocess.Popen(
         [
             Path(sys.executable).parent / "ray", "start", "--head", "--block", f"--port={port}", "--num-cpus=1",
-            "--include-dashboard=false", f"--temp-dir={tmp_path}/r", "--node-ip-address=127.0.0.1",
+            "--include-dashboard=false", f"--temp-dir={folder}", "--node-ip-address=127.0.0.1",
         ],
         env=environment,
         stdout=subprocess.PIPE,
@@ -173,24 +176,29 @@ def test_a_cluster_by_its_address_and_one_that_is_none(script, tmp_path):
     there.write_text(SCRIPT.replace("RayMapper(2)", f"RayMapper(2, '127.0.0.1:{port}')"))
     try:
         assert head.stdout is not None
-        for line in head.stdout:
-            if "Ray runtime started" in line:
-                break
+        assert any("Ray runtime started" in line for line in head.stdout)
         done = subprocess.run(
             [sys.executable, there, json.dumps([("says", 1), ("threads", ""), ("shard", "")])],
             check=False, capture_output=True, text=True, env=environment, timeout=120,
         )  # fmt: skip
     finally:
-        os.killpg(head.pid, signal.SIGTERM)
-        head.wait(30)
+        for process in left_over(mark):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        with head:
+            head.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)
     assert done.returncode == 0, done.stderr
     found = sorted(json.loads(line.split(" ", 1)[1]) for line in done.stdout.splitlines() if line)
     assert found == [[0, "int", 1], [1, "int", 1], [2, "int", 2]]
-    gone = subprocess.run(
-        [sys.executable, there, json.dumps([("says", 1)])],
-        check=False, capture_output=True, text=True, env=environment, timeout=120,
-    )  # fmt: skip
-    assert f"no Ray answers at 127.0.0.1:{port}" in gone.stderr
+
+
+def test_a_cluster_that_does_not_answer_is_named_at_once():
+    address = f"127.0.0.1:{free_port()}"
+    with pytest.raises(UpstreamUnavailableError, match=f"no Ray answers at {address}"):
+        list(mapper(Engine.RAY, 1, address).map(builtins.int, ["1"]))
+    with pytest.raises(ConfigError, match="'head' is no address of a Ray"):
+        list(mapper(Engine.RAY, 1, "head").map(builtins.int, ["1"]))
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):
