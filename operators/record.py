@@ -86,6 +86,7 @@ class Record:
     def asked_kubernetes(self, verb: str, code: str) -> None:
         """Note a request to the Kubernetes API."""
         telemetry.counter(telemetry.KUBERNETES_REQUESTS).labels(verb, code).inc()
+        telemetry.gauge(telemetry.UPSTREAM_UP).labels("kubernetes").set(float(code != "none"))
 
 
 def _set(name: str, labels: tuple[str, ...], value: float | None) -> None:

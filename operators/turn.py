@@ -23,8 +23,8 @@ from aiops.adapters.kubernetes_hpa import Hpa, KubernetesHpas, target_of
 from aiops.adapters.kubernetes_http import KubernetesHttp, Object
 from aiops.adapters.kubernetes_scalers import EventType, KubernetesScalers, Scaler
 from aiops.adapters.kubernetes_workload import Kinds, KubernetesTarget
-from aiops.errors import AiopsError, ConfigError, DataError, UpstreamConflictError
-from aiops.ports import Clock, ForecastSource, MetricSource
+from aiops.errors import AiopsError, ConfigError, DataError, UpstreamConflictError, UpstreamRejectedError
+from aiops.ports import Clock, ForecastSource, MetricSource, Obstacle
 from aiops.scaling.policy_file import spec_from
 from aiops.scaling.reason import Reason
 from aiops.scaling.resource import FINALIZER, PredictiveScalerSpec
@@ -38,6 +38,9 @@ from operators.rollback_alert import RollbackAlerts
 
 _SOON: Final = timedelta(seconds=1)
 """After somebody else wrote while a turn was under way."""
+_REFUSED_FOR: Final = timedelta(minutes=10)
+
+Key = tuple[str, str]
 
 _log = structlog.get_logger()
 
@@ -95,20 +98,21 @@ class Turns:
     def __init__(self, world: World, interval: timedelta) -> None:
         self._world = world
         self._interval = interval
-        self._memories: dict[tuple[str, str], Memory] = {}
+        self._memories: dict[Key, Memory] = {}
+        self._intervals: dict[Key, timedelta] = {}
+        self._refusals: dict[Key, tuple[datetime, Obstacle]] = {}
 
     async def take(self, namespace: str, name: str) -> timedelta | None:
         """Take one turn; return the time to the next, or None if there is no such PredictiveScaler any more."""
         key, began = (namespace, name), time.monotonic()
         world, log = self._world, _log.bind(namespace=namespace, scaler=name)
-        interval = self._interval
+        interval = self._intervals.get(key, self._interval)
         try:
             scaler = await world.scalers.read(namespace, name)
             if scaler is None:
-                self._memories.pop(key, None)
-                world.record.forget(key)
+                self._forget(key)
                 return None
-            interval = _interval(scaler, self._interval)
+            interval = self._intervals[key] = _interval(scaler, self._interval)
             if scaler.deleting:
                 if FINALIZER in scaler.finalizers:
                     await self.release(scaler)
@@ -118,6 +122,9 @@ class Turns:
             log.info("turn met another writer", error=str(error))
             world.record.failed(error)
             return min(interval, _SOON)
+        except UpstreamRejectedError as error:
+            log.error("Kubernetes refused", error=str(error))
+            world.record.failed(error)
         except AiopsError as error:
             log.warning("turn failed", error=str(error))
             world.record.failed(error)
@@ -165,6 +172,11 @@ class Turns:
         except ConfigError as error:
             await self._fail(scaler, "InvalidQuery", error, state, held, now)
             return
+        except UpstreamConflictError:
+            raise
+        except UpstreamRejectedError as error:
+            self._refusals[scaler.key] = (now + _REFUSED_FOR, Obstacle(reason="Refused", message=str(error)))
+            raise
         finally:
             memory = self._memories.get(scaler.key)
             if held is not None and memory is not None:  # setting replicas tells whether they are ours
@@ -193,10 +205,23 @@ class Turns:
             )
         hpa = await self._hpa(scaler, spec)
         hpas = await world.all_hpas.of(scaler.namespace)
-        in_the_way = obstacle(spec, hpa, hpas, rival)
+        in_the_way = obstacle(spec, hpa, hpas, rival) or self._refusal(scaler.key)
         if hpa is None:
             return DirectControl(target, wanted.name, found, held, in_the_way), None
         return FloorControl(world.hpas, hpa, found, held, in_the_way), hpa
+
+    def _refusal(self, key: Key) -> Obstacle | None:
+        """Return what the API refused lately: it is not asked the same at every turn."""
+        until, found = self._refusals.get(key, (None, None))
+        if until is None or self._world.clock.now() < until:
+            return found
+        del self._refusals[key]
+        return None
+
+    def _forget(self, key: Key) -> None:
+        for kept in (self._memories, self._intervals, self._refusals):
+            kept.pop(key, None)
+        self._world.record.forget(key)
 
     async def _hpa(self, scaler: Scaler, spec: PredictiveScalerSpec) -> Hpa | None:
         if spec.hpa is None:

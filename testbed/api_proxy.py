@@ -4,21 +4,20 @@ Where a program is killed decides what it leaves behind. A proxy can end it righ
 right after the API has done what was asked and before the program hears of it, without a line in the program itself.
 """
 
+import asyncio
 import contextlib
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import yaml
 
 from testbed.apiserver import ApiServer
 
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_LARGEST_HEAD_BYTES: Final = 65_536
 _PIECE_BYTES: Final = 65_536
 
 
@@ -51,6 +50,8 @@ class ApiProxy:
         after: Asked when the API has answered a write; False drops the answer and the connection.
         writes: All so far.
         down: While set, nobody gets through.
+
+    ``before`` and ``after`` are called in threads of their own, and may take their time.
     """
 
     url: str
@@ -58,16 +59,13 @@ class ApiProxy:
     after: Callable[[Write], bool] = _pass
     writes: list[Write] = field(default_factory=list)
     down: threading.Event = field(default_factory=threading.Event)
-    _open: set[socket.socket] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def fail(self) -> None:
         """Break every connection, and refuse new ones until ``recover``."""
         self.down.set()
-        with self._lock:
-            for each in self._open:
-                with contextlib.suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
+        self._loop.call_soon_threadsafe(self._break)
 
     def recover(self) -> None:
         """Let everybody through again."""
@@ -82,25 +80,16 @@ class ApiProxy:
         file.write_text(yaml.safe_dump(config))
         return file
 
-    def _keep(self, *sockets: socket.socket) -> None:
-        with self._lock:
-            self._open.update(sockets)
-
-    def _forget(self, *sockets: socket.socket) -> None:
-        with self._lock:
-            self._open.difference_update(sockets)
-        for each in sockets:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+    def _break(self) -> None:
+        for each in self._open:
+            each.transport.abort()
 
     def _counted(self, verb: str, path: str) -> Write | None:
         if verb in _READS or "/leases" in path:
             return None
-        with self._lock:
-            found = Write(number=len(self.writes) + 1, verb=verb, path=path)
-            self.writes.append(found)
-            return found
+        found = Write(number=len(self.writes) + 1, verb=verb, path=path)
+        self.writes.append(found)
+        return found
 
 
 @contextlib.contextmanager
@@ -111,87 +100,98 @@ def api_proxy(api: ApiServer) -> Iterator[ApiProxy]:
     serving.load_cert_chain(pair.certificate, pair.key)
     trusting = ssl.create_default_context(cafile=api.authority.certificate)
     host, _, port = api.url.removeprefix("https://").partition(":")
-    listener = socket.create_server(("127.0.0.1", 0))
-    proxy = ApiProxy(url=f"https://127.0.0.1:{listener.getsockname()[1]}")
+    proxy = ApiProxy(url="")
 
-    def serve(client: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            inside = serving.wrap_socket(client, server_side=True)
-            outside = trusting.wrap_socket(socket.create_connection((host, int(port))), server_hostname=host)
-            _Pair(proxy, inside, outside).run()
+    async def serve(asks: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+        if proxy.down.is_set():
+            answers.transport.abort()
+            return
+        try:
+            theirs, ours = await asyncio.open_connection(host, int(port), ssl=trusting)
+        except OSError:
+            answers.transport.abort()
+            return
+        await _Pair(proxy, asks, answers, theirs, ours).run()
 
-    def accept() -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            if proxy.down.is_set():
-                client.close()
-                continue
-            threading.Thread(target=serve, args=(client,), daemon=True).start()
+    async def start() -> asyncio.Server:
+        return await asyncio.start_server(serve, "127.0.0.1", 0, ssl=serving)
 
-    thread = threading.Thread(target=accept, daemon=True)
+    thread = threading.Thread(target=proxy._loop.run_forever, name="api proxy")
     thread.start()
+    server = asyncio.run_coroutine_threadsafe(start(), proxy._loop).result(10)
+    proxy.url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield proxy
     finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        proxy.fail()
-        thread.join(5)
+        asyncio.run_coroutine_threadsafe(_end(proxy, server), proxy._loop).result(10)
+        proxy._loop.call_soon_threadsafe(proxy._loop.stop)
+        thread.join()
+        proxy._loop.close()
+
+
+async def _end(proxy: ApiProxy, server: asyncio.Server) -> None:
+    server.close()
+    proxy._break()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for each in others:
+        each.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.sleep(0)  # transports that were aborted are told so
 
 
 class _Pair:
     """One connection of a client, and its twin to the API."""
 
-    def __init__(self, proxy: ApiProxy, inside: ssl.SSLSocket, outside: ssl.SSLSocket) -> None:
+    def __init__(
+        self,
+        proxy: ApiProxy,
+        asks: asyncio.StreamReader,
+        answers: asyncio.StreamWriter,
+        theirs: asyncio.StreamReader,
+        ours: asyncio.StreamWriter,
+    ) -> None:
         self._proxy = proxy
-        self._inside = inside
-        self._outside = outside
+        self._asks, self._answers = asks, answers  # the client's side
+        self._theirs, self._ours = theirs, ours  # the API's
         self._pending: Write | None = None
 
-    def run(self) -> None:
-        self._proxy._keep(self._inside, self._outside)
-        answers = threading.Thread(target=self._answer, daemon=True)
-        answers.start()
+    async def run(self) -> None:
+        """Pass on both ways until either side ends, or a write is to fail."""
+        ends = (self._answers, self._ours)
+        self._proxy._open.update(ends)
+        ways = [asyncio.ensure_future(self._pass_requests()), asyncio.ensure_future(self._pass_answers())]
         try:
-            with contextlib.suppress(OSError), self._inside.makefile("rb") as requests:
-                while self._ask(requests):
-                    pass
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._proxy._forget(self._inside, self._outside)
-            answers.join(5)
+            for each in ways:
+                each.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            self._proxy._open.difference_update(ends)
+            for end in ends:
+                end.transport.abort()
 
-    def _ask(self, requests: BinaryIO) -> bool:
-        """Pass one request on; return whether another may follow."""
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            line = requests.readline(_LARGEST_HEAD_BYTES)
-            if not line:
-                return False
-            head += line
-        verb, path, _ = head.split(b"\r\n", 1)[0].decode().split(" ", 2)
-        length = 0
-        for line in head.split(b"\r\n")[1:]:
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
-        body = requests.read(length) if length else b""
-        write = self._proxy._counted(verb, path)
-        if write is not None and not self._proxy.before(write):
-            return False
-        self._pending = write
-        self._outside.sendall(head + body)
-        return True
+    async def _pass_requests(self) -> None:
+        while True:
+            head = await self._asks.readuntil(b"\r\n\r\n")
+            first, *lines = head.split(b"\r\n")
+            verb, path, _ = first.decode().split(" ", 2)
+            length = 0
+            for line in lines:
+                name, _, value = line.partition(b":")
+                if name.lower() == b"content-length":
+                    length = int(value)
+            body = await self._asks.readexactly(length)
+            write = self._proxy._counted(verb, path)
+            if write is not None and not await asyncio.to_thread(self._proxy.before, write):
+                return
+            self._pending = write
+            self._ours.write(head + body)
+            await self._ours.drain()
 
-    def _answer(self) -> None:
-        """Pass answers on until the API or the client ends the connection."""
-        with contextlib.suppress(OSError):
-            while piece := self._outside.recv(_PIECE_BYTES):
-                write, self._pending = self._pending, None
-                if write is not None and not self._proxy.after(write):
-                    break
-                self._inside.sendall(piece)
-        with contextlib.suppress(OSError):
-            self._inside.shutdown(socket.SHUT_RDWR)
+    async def _pass_answers(self) -> None:
+        while piece := await self._theirs.read(_PIECE_BYTES):
+            write, self._pending = self._pending, None
+            if write is not None and not await asyncio.to_thread(self._proxy.after, write):
+                return
+            self._answers.write(piece)
+            await self._answers.drain()

@@ -17,7 +17,7 @@ from aiops.adapters.local_forecasts import LocalForecasts
 from aiops.server.address import Address
 from operators import main
 from operators.app import Options
-from tests.operators.stage import SPEED, Stage
+from tests.operators.stage import Stage
 
 
 class Process:
@@ -31,17 +31,11 @@ class Process:
     """
 
     def __init__(self, stage: Stage, kubeconfig: Path, folder: Path, identity: str) -> None:
-        now = stage.clock.now()
         self.log = folder / f"{identity}-{time.monotonic_ns()}.log"
         environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("AIOPS_")},
             "KUBECONFIG": str(kubeconfig),
-            "AIOPS_PROMETHEUS__URL": stage.prometheus,
-            "AIOPS_PROMETHEUS__ATTEMPTS": "1",
-            "AIOPS_ALERTMANAGER__URL": stage.alertmanager,
-            "AIOPS_CLOCK__START": now.isoformat(),
-            "AIOPS_CLOCK__ANCHOR": stage.clock_anchor(now).isoformat(),
-            "AIOPS_CLOCK__SPEED": str(SPEED),
+            **stage.environment(),
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
         with self.log.open("wb") as log:

@@ -83,9 +83,17 @@ class Stage:
         with contextlib.suppress(ApiException):
             self.core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=self.name)))
 
-    def clock_anchor(self, now: datetime) -> datetime:
-        """The real instant at which this stage's clock reads ``now``."""
-        return datetime.now(UTC) - (self.clock.now() - now) / SPEED
+    def environment(self) -> dict[str, str]:
+        """What a program needs to know to be on this stage: its clock, Prometheus and Alertmanager."""
+        now = self.clock.now()
+        return {
+            "AIOPS_PROMETHEUS__URL": self.prometheus,
+            "AIOPS_PROMETHEUS__ATTEMPTS": "1",
+            "AIOPS_ALERTMANAGER__URL": self.alertmanager,
+            "AIOPS_CLOCK__START": now.isoformat(),
+            "AIOPS_CLOCK__ANCHOR": (datetime.now(UTC) - (self.clock.now() - now) / SPEED).isoformat(),
+            "AIOPS_CLOCK__SPEED": str(SPEED),
+        }
 
     # What there is.
 
