@@ -28,6 +28,7 @@ test: check tools ## Everything that must hold before a commit: check, then all 
 	@echo "make test: $$(($$(date +%s) - $(STARTED))) s"
 
 test-slow: environment tools ## The tests that take minutes
+	@$(PYTHON) -m tools prometheus3
 	@time $(VENV)/python -m pytest --quiet --durations=10 -m slow --timeout=1800 $(ARGS)
 
 check: environment ## The static checks: style, types, layers

@@ -1,4 +1,4 @@
-"""Obtain real components: python3 -m tools [NAME ...]; all of them when nothing is named."""
+"""Obtain real components: python3 -m tools [NAME ...]; all but those of the slow tests when nothing is named."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python3 -m tools", description="Obtain the real components that tests and demos talk to."
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(catalog.CATALOG)} (default: all)")
-    names: list[str] = parser.parse_args().names or list(catalog.CATALOG)
+    default = [name for name in catalog.CATALOG if name not in catalog.SLOW]
+    known = f"one of {', '.join(catalog.CATALOG)} (default: all but {', '.join(sorted(catalog.SLOW))})"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=known)
+    names: list[str] = parser.parse_args().names or default
     unknown = [name for name in names if name not in catalog.CATALOG]
     if unknown:
         parser.error(f"unknown tool {', '.join(unknown)}; choose from {', '.join(catalog.CATALOG)}")

@@ -60,7 +60,16 @@ _TOOLS: tuple[Tool, ...] = (
         packages={},
         files={"github.com/prometheus-operator/prometheus-operator": "example/prometheus-operator-crd"},
     ),
+    GoTool(
+        name="prometheus3",
+        packages={"prometheus-3": "github.com/prometheus/prometheus/cmd/prometheus"},
+        variables={"github.com/prometheus/common/version.Version": "3.15.0"},
+        tags=("remove_all_sd",),  # all the clouds where it could look for what to scrape
+    ),
 )
+SLOW = frozenset({"prometheus3"})
+"""What only `make test-slow` needs."""
+
 CATALOG: dict[str, Tool] = {tool.name: tool for tool in _TOOLS}
 
 

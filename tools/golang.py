@@ -26,12 +26,14 @@ class GoTool:
         packages: Program name -> path of its main package.
         variables: Variable of a package -> what the linker puts there, such as the version to report.
         files: Module -> a folder of it that comes along, with all below it.
+        tags: Build tags, such as those that leave parts out.
     """
 
     name: str
     packages: Mapping[str, str]
     variables: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
 
     @property
     def programs(self) -> dict[str, str]:
@@ -40,7 +42,7 @@ class GoTool:
 
     def definition(self) -> str:
         """Return the content of the two files, how they are used, and the processor that it is for."""
-        recipe = (_FLAGS, dict(self.packages), self._linker_flags(), dict(self.files), platform.machine())
+        recipe = (self._flags(), dict(self.packages), self._linker_flags(), dict(self.files), platform.machine())
         return "\n".join([f"go {recipe}", self._read("go.mod"), self._read("go.sum")])
 
     def obtain(self, into: Path) -> None:
@@ -53,7 +55,7 @@ class GoTool:
         for program, package in self.packages.items():
             steps.run(
                 f"build {program} with Go",
-                [go, "build", *_FLAGS, f"-ldflags={self._linker_flags()}", "-o", into / program, package],
+                [go, "build", *self._flags(), f"-ldflags={self._linker_flags()}", "-o", into / program, package],
                 cwd=self._folder(),
                 env=environment,
             )
@@ -77,6 +79,9 @@ class GoTool:
 
     def _read(self, file: str) -> str:
         return (self._folder() / file).read_text()
+
+    def _flags(self) -> tuple[str, ...]:
+        return (*_FLAGS, f"-tags={','.join(self.tags)}") if self.tags else _FLAGS
 
     def _linker_flags(self) -> str:
         return " ".join(["-s -w", *(f"-X {name}={value}" for name, value in self.variables.items())])
