@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -13,6 +14,7 @@ from aiops.detection.detector import BoolArray, Cells, Detector, Points
 from aiops.detection.gate import Gate
 from aiops.errors import ConfigError
 from aiops.series import FloatArray, IntArray
+from aiops.series.compiled import compiled
 
 _NORMAL_SHARE = 1e-3  # the interval shown to people holds all but this share of normal points
 
@@ -110,16 +112,12 @@ class Scorer:
         """Score a column of points, then learn from it."""
         raw, survivals = self._judge(state, points, range(len(self.detectors)))
         joint = _joint(survivals)
-        judged = ~np.isnan(joint)
-        oddest = np.argmin(np.where(np.isnan(survivals), np.inf, survivals), axis=0)
+        m = len(points.rows)
+        values, oddest, warming_up = np.empty(m), np.empty(m, dtype=np.int64), np.empty(m, dtype=np.bool_)
+        compiled(_say)(points.values, survivals, joint, values, oddest, warming_up)
         expected, lower, upper = self._interval(state, points)
         scores = Scores(
-            values=np.where(judged, 1.0 - joint, 0.0),
-            detectors=np.where(judged, oddest, -1),
-            expected=expected,
-            lower=lower,
-            upper=upper,
-            warming_up=~judged & ~np.isnan(points.values),
+            values=values, detectors=oddest, expected=expected, lower=lower, upper=upper, warming_up=warming_up
         )
         self._learn(state, points, range(len(self.detectors)), raw, joint)
         return scores
@@ -163,15 +161,37 @@ class Scorer:
 
     def _interval(self, state: ScorerState, points: Points) -> FloatArray:
         """Return expected, lower, upper ``[3, m]`` of the first detector that has an idea of each point."""
-        found = np.full((3, len(points.rows)), np.nan)
-        for which, detector in enumerate(self.detectors):
+        share = _NORMAL_SHARE / len(self.detectors)
+        raw = self.calibration.raw_at(state.calibrations[0], points.rows, share)
+        found = self.detectors[0].interval(state.detectors[0], points, raw)
+        for which, detector in enumerate(self.detectors[1:], start=1):
             unknown = np.isnan(found[0])
             if not unknown.any():
                 break
-            share = _NORMAL_SHARE / len(self.detectors)
             raw = self.calibration.raw_at(state.calibrations[which], points.rows, share)
             found = np.where(unknown, detector.interval(state.detectors[which], points, raw), found)
         return found
+
+
+def _say(
+    observed: FloatArray,
+    survivals: FloatArray,
+    joint: FloatArray,
+    values: FloatArray,
+    oddest: IntArray,
+    warming_up: BoolArray,
+) -> None:
+    """Write score, index of the detector that was most surprised, and whether none could judge a value."""
+    for i in range(len(joint)):
+        values[i], oddest[i], warming_up[i] = 0.0, -1, False
+        if math.isnan(joint[i]):
+            warming_up[i] = not math.isnan(observed[i])
+            continue
+        values[i] = 1.0 - joint[i]
+        least = math.inf
+        for which in range(len(survivals)):
+            if survivals[which, i] < least:
+                least, oddest[i] = survivals[which, i], which
 
 
 def _joined(own: Any, rest: Any) -> Any:

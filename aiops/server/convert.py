@@ -53,10 +53,9 @@ def points(request: scoring_pb2.ScoreRequest) -> PointBatch:
     Raises:
         DataError: If it cannot be one; names the column.
     """
-    values = np.array(request.value, dtype=np.float64)
+    values, milliseconds = request.value[:], request.timestamp_ms[:]
     if len(values) > MOST_POINTS:
         raise DataError(f"a batch holds {MOST_POINTS} points at most, got {len(values)}: send several")
-    milliseconds = request.timestamp_ms
     if milliseconds and not (min(milliseconds) >= _FIRST_MILLISECONDS and max(milliseconds) <= _LAST_MILLISECONDS):
         raise DataError(
             f"timestamp_ms counts milliseconds since 1970, got {min(milliseconds)} to {max(milliseconds)}: is it "
@@ -64,9 +63,9 @@ def points(request: scoring_pb2.ScoreRequest) -> PointBatch:
         )
     return PointBatch(
         keys=tuple([_interned(each.SerializeToString()) for each in request.series]),
-        series=np.array(request.series_index, dtype=np.int64),
-        at=np.array(milliseconds, dtype=np.float64) / 1000,
-        values=values,
+        series=np.array(request.series_index[:], dtype=np.int64),
+        at=np.array([each / 1000 for each in milliseconds]),
+        values=np.array(values, dtype=np.float64),
     )
 
 

@@ -225,7 +225,7 @@ class Live:
 
     def _refuse_future(self, batch: PointBatch) -> None:
         latest = epoch_seconds(self._clock.now() + self._limits.ahead)
-        if len(batch.at) and batch.at.max() > latest:
+        if len(batch.at) and max(batch.at.tolist()) > latest:
             which = int(np.argmax(batch.at))
             raise DataError(
                 f"{batch.keys[int(batch.series[which])]}: the stamp {from_epoch(batch.at[which]).isoformat()} is more "

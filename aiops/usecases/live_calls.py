@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -64,13 +65,13 @@ class PointBatch:
             raise DataError("a batch names each series once: let several points share its index")
         if not len(self.series):
             return
-        if self.series.min() < 0 or self.series.max() >= len(self.keys):
-            raise DataError(
-                f"series indices lie in 0..{len(self.keys) - 1} here, got {self.series.min()}..{self.series.max()}"
-            )
-        if not np.isfinite(self.at).all():
+        # Most batches are short, and Python looks through a short list faster than NumPy starts.
+        series = self.series.tolist()
+        if min(series) < 0 or max(series) >= len(self.keys):
+            raise DataError(f"series indices lie in 0..{len(self.keys) - 1} here, got {min(series)}..{max(series)}")
+        if not all(map(math.isfinite, self.at.tolist())):
             raise DataError("every point needs a timestamp that is a finite number")
-        if np.isinf(self.values).any():
+        if any(map(math.isinf, self.values.tolist())):
             which = self.keys[int(self.series[np.isinf(self.values)][0])]
             raise DataError(f"{which}: values must be finite, or NaN for a gap, found an infinity")
 
