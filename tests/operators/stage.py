@@ -1,6 +1,6 @@
 """A namespace with a target, an HPA and a PredictiveScaler, an operator at work on it, and time that runs faster.
 
-A minute of the rehearsal clock passes in a second, so policies are written as people write them. Demand and SLOs are
+Two minutes of the rehearsal clock pass in a second, so policies are written as people write them. Demand and SLOs are
 PromQL against the real Prometheus; a knob is a series whose value a test sets.
 """
 
@@ -39,7 +39,7 @@ from operators.app import Operator, Options
 from testbed.apiserver import ApiServer, KubectlError
 
 CRD = Path(__file__).parents[2] / "charts/aiops/files/crds/predictivescalers.yaml"
-SPEED = 60.0
+SPEED = 120.0
 MINUTE = timedelta(minutes=1)
 NOBODY = "http://127.0.0.1:9"  # the discard port
 
@@ -162,6 +162,11 @@ class Stage:
 
     def floor(self, name: str = "web") -> int:
         return int(self.hpa(name)["spec"]["minReplicas"])
+
+    def ready(self, name: str = "web") -> int:
+        """Ready pods, where there are any: on a cluster."""
+        path = "--output=jsonpath={.status.readyReplicas}"
+        return int(self.api.kubectl("get", "deployment", name, f"--namespace={self.name}", path) or 0)
 
     def events(self, name: str = "web") -> list[tuple[str, str]]:
         found = self.core.list_namespaced_event(self.name).items
@@ -287,7 +292,7 @@ def hpa(name: str, own: int, most: int = 40, target: str = "", **meta: Any) -> d
 
 
 def scaler(name: str, *, query: str = "vector(500)", **changes: Any) -> dict[str, Any]:
-    """A floor under ``query`` / 50, decided every minute: every second of the rehearsal."""
+    """A floor under ``query`` / 50, decided every minute: twice a second."""
     spec: dict[str, Any] = {
         "mode": "Floor",
         "interval": "1m",

@@ -41,9 +41,9 @@ def test_a_steady_world_costs_no_write(served):
     served.service()
     served.scaler()
     within(20, lambda: served.floor() == 10 and adopted(served))
-    time.sleep(2)
+    time.sleep(1)
     before, version = writes(), served.read()["metadata"]["resourceVersion"]
-    time.sleep(5)  # five turns
+    time.sleep(3)  # six turns
     assert writes() - before == 0
     assert served.read()["metadata"]["resourceVersion"] == version
 
@@ -53,7 +53,7 @@ def test_shadow_and_recommend_decide_and_change_nothing(served, mode):
     served.service(own=3)
     served.scaler(mode=mode)
     within(20, lambda: served.status().get("desiredReplicas") == 10)
-    stays(3, lambda: served.floor() == 3)
+    stays(1.5, lambda: served.floor() == 3)
     assert served.reason("ScalingActive") == f"Mode{mode}"
     assert "finalizers" not in served.read()["metadata"]
 
@@ -111,6 +111,6 @@ def test_what_was_recorded_survives_a_wiped_status_and_a_stripped_annotation(ser
     )  # fmt: skip
     within(10, lambda: served.status().get("state", {}).get("adopted", {}).get("own") == 3)
     served.api.kubectl("annotate", "hpa", "web", f"--namespace={served.name}", f"{OWN}-")
-    stays(2, lambda: served.floor() == 10)
+    stays(1.5, lambda: served.floor() == 10)
     served.delete("predictivescaler", "web", "--timeout=20s")
     assert given_back(served, 3)

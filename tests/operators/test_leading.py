@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from testbed.api_proxy import api_proxy
 from tests.operators.process import Process
 from tests.operators.stage import within
@@ -64,6 +66,7 @@ def test_one_that_is_stopped_hands_over_at_once(api, stage, tmp_path):
     assert holder(stage) == ""
 
 
+@pytest.mark.slow
 def test_one_that_cannot_reach_the_api_stops_writing_before_the_other_starts(api, stage, tmp_path):
     """Cut off, not dead: it must not write what it had decided when the way is free again."""
     knob = stage.knob("demand", otherwise=500)

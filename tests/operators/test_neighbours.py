@@ -24,7 +24,7 @@ def test_somebody_who_applies_another_number_is_reported_and_not_fought(served):
     within(20, lambda: served.floor() == 10)
     served.apply(hpa("web", 5))
     took = within(10, lambda: blocked(served, "Conflict"))
-    stays(3, lambda: served.floor() == 5)
+    stays(1.5, lambda: served.floor() == 5)
     print(f"another writer -> condition: {took:.2f} s")
     message = served.condition("ScalingActive")["message"]
     assert "set by kubectl-client-side-apply after us" in message
@@ -72,7 +72,7 @@ def test_an_hpa_that_is_replaced_as_a_whole_is_a_conflict(served):
     within(20, lambda: served.status().get("state", {}).get("adopted", {}).get("held"))
     served.api.kubectl("replace", f"--namespace={served.name}", "--filename=-", stdin=yaml.safe_dump(hpa("web", 6)))
     within(10, lambda: blocked(served, "Conflict"))
-    stays(3, lambda: served.floor() == 6)
+    stays(1.5, lambda: served.floor() == 6)
 
 
 def test_of_two_for_one_target_the_older_works_and_the_newer_says_so(served):
@@ -85,11 +85,11 @@ def test_of_two_for_one_target_the_older_works_and_the_newer_says_so(served):
     served.apply(later)
     within(20, lambda: served.floor() == 10)
     within(10, lambda: blocked(served, "TargetTaken", "web-too"))
-    stays(3, lambda: served.floor() == 10)
+    stays(1.5, lambda: served.floor() == 10)
     assert "the PredictiveScaler web is older" in served.condition("ScalingActive", "web-too")["message"]
     assert "finalizers" not in served.read("web-too")["metadata"]
     served.delete("predictivescaler", "web-too", "--timeout=20s")
-    stays(2, lambda: served.floor() == 10)
+    stays(1.5, lambda: served.floor() == 10)
 
 
 def test_the_newer_takes_over_when_the_older_goes(served):
@@ -111,7 +111,7 @@ def test_a_second_hpa_on_the_target_is_reported(served):
     served.apply(hpa("other", 2, target="web"))
     served.scaler()
     within(20, lambda: blocked(served, "SecondHpa"))
-    stays(2, lambda: served.floor() == 3)
+    stays(1.5, lambda: served.floor() == 3)
     assert "the HPA other scales Deployment web as well, beside web" in served.condition("ScalingActive")["message"]
     served.delete("hpa", "other")
     within(15, lambda: served.floor() == 10)
@@ -122,7 +122,7 @@ def test_direct_is_refused_beside_an_hpa(served):
     served.scaler(mode="Direct", hpa=None)
     within(20, lambda: blocked(served, "BesideHpa"))
     path = f"/apis/apps/v1/namespaces/{served.name}/deployments/web/scale"
-    stays(2, lambda: '"replicas":4' in served.api.kubectl("get", "--raw", path))
+    stays(1.5, lambda: '"replicas":4' in served.api.kubectl("get", "--raw", path))
     assert "write mode: Floor and hpa: {name: web}" in served.condition("ScalingActive")["message"]
 
 
@@ -142,7 +142,7 @@ def test_direct_sets_replicas_and_leaves_a_number_that_somebody_else_sets(served
     within(15, lambda: replicas(served) == 15)
     served.api.kubectl("scale", "deployment", "web", f"--namespace={served.name}", "--replicas=7")
     within(10, lambda: blocked(served, "Conflict"))
-    stays(3, lambda: replicas(served) == 7)
+    stays(1.5, lambda: replicas(served) == 7)
     served.scaler(mode="Direct", hpa=None, query=knob.query, suspend=True)
     within(10, lambda: blocked(served, "Suspended"))
     served.scaler(mode="Direct", hpa=None, query=knob.query)
@@ -156,7 +156,7 @@ def test_an_hpa_that_keda_makes_is_reported(served):
     served.apply(deployment("web", 4), hpa("web", 3, ownerReferences=[owner]))
     served.scaler()
     within(20, lambda: blocked(served, "OwnedByKeda"))
-    stays(2, lambda: served.floor() == 3)
+    stays(1.5, lambda: served.floor() == 3)
     assert "ScaledObject web" in served.condition("ScalingActive")["message"]
 
 
