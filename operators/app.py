@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 from kubernetes.client import ApiClient
 
+from aiops.adapters.kubernetes_control import give_back
 from aiops.adapters.kubernetes_hpa import KubernetesHpas
 from aiops.adapters.kubernetes_http import KubernetesHttp
 from aiops.adapters.kubernetes_lease import Lease
@@ -23,9 +24,10 @@ from operators.fleet import Fleet
 from operators.neighbours import Lists
 from operators.record import Record
 from operators.rollback_alert import RollbackAlerts
-from operators.turn import Turns, World, give_back
+from operators.turn import Turns
 from operators.upstreams import NotedForecasts, NotedMetrics
 from operators.watch import Watch
+from operators.world import World
 
 _AT_ONCE: Final = 16
 _AGAIN_SECONDS: Final = 2.0

@@ -12,7 +12,7 @@ from aiops.usecases.scale import Scaled
 
 Key = tuple[str, str]
 
-_TURN_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_TURN_SECONDS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
 _GAUGES = (
     telemetry.SCALER_DEMAND,
     telemetry.SCALER_PEAK_DEMAND,

@@ -12,19 +12,15 @@ cut off, and the next one goes on from what it finds. The order of writes sees t
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
-from aiops.adapters.kubernetes_control import Adoption, DirectControl, FloorControl
-from aiops.adapters.kubernetes_hpa import Hpa, KubernetesHpas, target_of
-from aiops.adapters.kubernetes_http import KubernetesHttp, Object
-from aiops.adapters.kubernetes_scalers import EventType, KubernetesScalers, Scaler
-from aiops.adapters.kubernetes_workload import Kinds, KubernetesTarget
-from aiops.errors import AiopsError, ConfigError, DataError, UpstreamConflictError, UpstreamRejectedError
-from aiops.ports import Clock, ForecastSource, MetricSource, Obstacle
+from aiops.adapters.kubernetes_control import Adoption, give_back
+from aiops.adapters.kubernetes_scalers import EventType, Scaler
+from aiops.errors import AiopsError, ConfigError, UpstreamConflictError, UpstreamRejectedError
+from aiops.ports import Obstacle
 from aiops.scaling.policy_file import spec_from
 from aiops.scaling.reason import Reason
 from aiops.scaling.resource import FINALIZER, PredictiveScalerSpec
@@ -32,59 +28,16 @@ from aiops.scaling.state import ScalingState
 from aiops.series.duration import parse_duration
 from aiops.usecases.scale import DemandQuery, Scaled, scale
 from operators import status
-from operators.neighbours import Lists, obstacle, older_rival
-from operators.record import Record
-from operators.rollback_alert import RollbackAlerts
+from operators.memory import Key, Memories
+from operators.neighbours import older_rival
+from operators.survey import UnreadyError, survey
+from operators.world import World
 
 _SOON: Final = timedelta(seconds=1)
 """After somebody else wrote while a turn was under way."""
 _REFUSED_FOR: Final = timedelta(minutes=10)
 
-Key = tuple[str, str]
-
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
-    """What this process knows beyond the status; it counts only while the status is the one that we left.
-
-    Attributes:
-        uid: Of the resource.
-        written: ``status.state`` as it was when this was remembered.
-        state: What the last turn left: newer than ``written`` by the passing of time alone.
-        adoption: What we hold.
-    """
-
-    uid: str
-    written: Object
-    state: ScalingState
-    adoption: Adoption | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """Everything outside that a turn reads or changes."""
-
-    http: KubernetesHttp
-    scalers: KubernetesScalers
-    hpas: KubernetesHpas
-    kinds: Kinds
-    all_scalers: Lists[str, Scaler]
-    all_hpas: Lists[str, Hpa]
-    source: MetricSource
-    forecasts: ForecastSource
-    alerts: RollbackAlerts
-    record: Record
-    clock: Clock
-
-
-class UnreadyError(ConfigError):
-    """The spec names something that is not there; ``reason`` is one word for the condition."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class Turns:
@@ -98,7 +51,7 @@ class Turns:
     def __init__(self, world: World, interval: timedelta) -> None:
         self._world = world
         self._interval = interval
-        self._memories: dict[Key, Memory] = {}
+        self._memories = Memories()
         self._intervals: dict[Key, timedelta] = {}
         self._refusals: dict[Key, tuple[datetime, Obstacle]] = {}
 
@@ -137,7 +90,7 @@ class Turns:
 
     async def _turn(self, scaler: Scaler) -> None:
         world, now = self._world, self._world.clock.now()
-        state, held = self._recall(scaler, now)
+        state, held = self._memories.recall(scaler, now)
         try:
             spec = spec_from(scaler.spec, f"{scaler.namespace}/{scaler.name}")
         except ConfigError as error:
@@ -148,7 +101,7 @@ class Turns:
             if not _holds(spec) or (held is not None and held.name != _controlled(spec)):
                 scaler, _ = await self._let_go(scaler, spec, held, rival, state)
                 held = None
-            control, hpa = await self._control(scaler, spec, held, rival)
+            control, hpa = await survey(world, scaler, spec, held, rival, self._refusal(scaler.key))
         except UnreadyError as error:
             await self._fail(scaler, error.reason, error, state, held, now)
             return
@@ -164,7 +117,7 @@ class Turns:
             seen = await self._write(seen, after)
             if held is None:
                 seen = await world.scalers.hold(seen, held=False)
-            self._remember(seen, scaled.state, held)
+            self._memories.keep(seen, scaled.state, held)
 
         asked = DemandQuery(query=spec.load.query, step=spec.load.step, history=spec.load.history)
         try:
@@ -178,37 +131,10 @@ class Turns:
             self._refusals[scaler.key] = (now + _REFUSED_FOR, Obstacle(reason="Refused", message=str(error)))
             raise
         finally:
-            memory = self._memories.get(scaler.key)
-            if held is not None and memory is not None:  # setting replicas tells whether they are ours
-                self._memories[scaler.key] = replace(memory, adoption=control.adoption)
+            if held is not None:  # setting replicas tells whether they are ours
+                self._memories.holds(scaler.key, control.adoption)
         world.record.turn(scaler.key, spec, scaled, now)
         await self._tell(scaler, seen, spec, scaled)
-
-    async def _control(
-        self, scaler: Scaler, spec: PredictiveScalerSpec, held: Adoption | None, rival: Scaler | None
-    ) -> tuple[FloorControl | DirectControl, Hpa | None]:
-        """Read what the spec names, and return what may be changed.
-
-        Raises:
-            UnreadyError: If something that it names is not there.
-        """
-        world, wanted = self._world, spec.target
-        target = KubernetesTarget(world.http, world.kinds, scaler.namespace, wanted)
-        try:
-            found = await target.scale()
-        except ConfigError as error:
-            raise UnreadyError("InvalidTarget", str(error)) from error
-        if found is None:
-            raise UnreadyError(
-                "TargetMissing",
-                f"there is no {wanted.kind} {wanted.name} in {scaler.namespace}: create it, or correct spec.target",
-            )
-        hpa = await self._hpa(scaler, spec)
-        hpas = await world.all_hpas.of(scaler.namespace)
-        in_the_way = obstacle(spec, hpa, hpas, rival) or self._refusal(scaler.key)
-        if hpa is None:
-            return DirectControl(target, wanted.name, found, held, in_the_way), None
-        return FloorControl(world.hpas, hpa, found, held, in_the_way), hpa
 
     def _refusal(self, key: Key) -> Obstacle | None:
         """Return what the API refused lately: it is not asked the same at every turn."""
@@ -219,26 +145,10 @@ class Turns:
         return None
 
     def _forget(self, key: Key) -> None:
-        for kept in (self._memories, self._intervals, self._refusals):
-            kept.pop(key, None)
+        self._intervals.pop(key, None)
+        self._refusals.pop(key, None)
+        self._memories.forget(key)
         self._world.record.forget(key)
-
-    async def _hpa(self, scaler: Scaler, spec: PredictiveScalerSpec) -> Hpa | None:
-        if spec.hpa is None:
-            return None
-        hpa = await self._world.hpas.read(scaler.namespace, spec.hpa.name)
-        if hpa is None:
-            raise UnreadyError(
-                "HpaMissing",
-                f"there is no HPA {spec.hpa.name} in {scaler.namespace}: create it, or correct spec.hpa.name",
-            )
-        if hpa.target != target_of(spec.target.api_version, spec.target.kind, spec.target.name):
-            raise UnreadyError(
-                "HpaOfAnotherTarget",
-                f"the HPA {hpa.name} scales {hpa.target[1]} {hpa.target[2]}, and spec.target is {spec.target.kind} "
-                f"{spec.target.name}: correct one of them",
-            )
-        return hpa
 
     async def release(self, scaler: Scaler) -> str:
         """Give back what is held for a PredictiveScaler, and have its deletion wait for us no more.
@@ -247,7 +157,7 @@ class Turns:
             What was given back, as a sentence; empty if nothing was held.
         """
         now = self._world.clock.now()
-        state, held = self._recall(scaler, now)
+        state, held = self._memories.recall(scaler, now)
         try:
             spec = spec_from(scaler.spec)
         except ConfigError:
@@ -279,31 +189,8 @@ class Turns:
             return scaler, said
         remembered = {key: value for key, value in scaler.status["state"].items() if key != "adopted"}
         scaler = await world.scalers.write_status(scaler, {**scaler.status, "state": remembered})
-        self._remember(scaler, state, None)
+        self._memories.keep(scaler, state, None)
         return scaler, said
-
-    def _recall(self, scaler: Scaler, now: datetime) -> tuple[ScalingState, Adoption | None]:
-        """Return what is remembered: from this process if nobody else has written since, else from the status."""
-        written = scaler.status.get("state") or {}
-        memory = self._memories.get(scaler.key)
-        if memory is not None and memory.uid == scaler.uid and memory.written == written:
-            return memory.state, memory.adoption
-        if not written:
-            return ScalingState(), None
-        state, problem = ScalingState.recover(written)
-        if problem:
-            _log.warning("state was lost", namespace=scaler.namespace, scaler=scaler.name, problem=problem)
-        try:
-            held = Adoption.from_json(written.get("adopted"))
-        except DataError as error:
-            _log.warning("adoption was lost", namespace=scaler.namespace, scaler=scaler.name, problem=str(error))
-            held = None
-        return resumed(state, now), held
-
-    def _remember(self, scaler: Scaler, state: ScalingState, held: Adoption | None) -> None:
-        self._memories[scaler.key] = Memory(
-            uid=scaler.uid, written=scaler.status.get("state") or {}, state=state, adoption=held
-        )
 
     async def _write(self, scaler: Scaler, after: status.Status) -> Scaler:
         if not status.differs(scaler.status, after):
@@ -316,7 +203,7 @@ class Turns:
         """Say in the status why there is no decision; what is held stays held."""
         after = status.of_failure(scaler.status, scaler.generation, now, reason, str(error), state, held)
         found = await self._write(scaler, after)
-        self._remember(found, state, held)
+        self._memories.keep(found, state, held)
         self._world.record.unready(scaler.key, reason)
         if status.condition(scaler.status, status.Kind.READY).get("reason") != reason:
             await self._event(scaler, EventType.WARNING, reason, str(error), about=found.version)
@@ -347,31 +234,6 @@ class Turns:
             await self._world.scalers.tell(scaler, kind, reason, message, at=self._world.clock.now(), about=about)
         except AiopsError as error:
             _log.warning("event was not posted", namespace=scaler.namespace, scaler=scaler.name, error=str(error))
-
-
-async def give_back(hpas: KubernetesHpas, namespace: str, name: str, held: Adoption | None) -> str:
-    """Give an HPA what it had of its own, and return that as a sentence; empty if we hold nothing of it."""
-    hpa = await hpas.read(namespace, name)
-    if hpa is None or (held is not None and hpa.uid != held.uid):
-        return ""
-    if not (hpa.ours or hpa.traces or hpa.annotation is not None):
-        return ""
-    own = hpa.annotation if hpa.annotation is not None or held is None else held.own
-    await hpas.give_back(hpa, own)
-    if not hpa.ours or own is None:
-        return f"the HPA {name} keeps minReplicas {hpa.min_replicas}, which is not ours any more"
-    return f"the HPA {name} has its own minReplicas {own} again, instead of {hpa.min_replicas}"
-
-
-def resumed(state: ScalingState, now: datetime) -> ScalingState:
-    """Return a state from the status as if its last turn had been now.
-
-    A status is not written while nothing but time changes: what was needed last was needed up to now.
-    """
-    if state.decided_at is None or state.decided_at >= now:
-        return state
-    *earlier, (_, count) = state.needs
-    return replace(state, decided_at=now, needs=(*earlier, (now, count)))
 
 
 def _holds(spec: PredictiveScalerSpec) -> bool:

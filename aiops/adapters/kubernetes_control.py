@@ -138,6 +138,20 @@ class DirectControl:
         self.adoption = replace(self.adoption, held=True)
 
 
+async def give_back(hpas: KubernetesHpas, namespace: str, name: str, held: Adoption | None) -> str:
+    """Give an HPA what it had of its own, and return that as a sentence; empty if we hold nothing of it."""
+    hpa = await hpas.read(namespace, name)
+    if hpa is None or (held is not None and hpa.uid != held.uid):
+        return ""
+    if not (hpa.ours or hpa.traces or hpa.annotation is not None):
+        return ""
+    own = hpa.annotation if hpa.annotation is not None or held is None else held.own
+    await hpas.give_back(hpa, own)
+    if not hpa.ours or own is None:
+        return f"the HPA {name} keeps minReplicas {hpa.min_replicas}, which is not ours any more"
+    return f"the HPA {name} has its own minReplicas {own} again, instead of {hpa.min_replicas}"
+
+
 def _grip(hpa: Hpa, remembered: Adoption | None) -> Adoption:
     """Return what we hold of an HPA, from its own books first, and from memory where those were wiped."""
     if remembered is not None and (remembered.name, remembered.uid) != (hpa.name, hpa.uid):
