@@ -26,6 +26,14 @@ _SIGNALLED = 128  # what a shell says of a command that a signal ended, plus its
 _FASTEST = 30.0
 
 
+class _StoppedError(BaseException):
+    """Somebody wants us to end; no error, so that nothing catches it on the way."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 def main() -> int:
     """Run the demo; return the exit code."""
     parser = argparse.ArgumentParser(
@@ -49,15 +57,16 @@ def main() -> int:
         keep=given.keep,
         command=shlex.join(["make", "demo-cluster", *(["ARGS=" + shlex.join(sys.argv[1:])] if sys.argv[1:] else [])]),
     )
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
     try:
         play(asked, telling)
     except (AiopsError, ToolMissingError, NotReadyError, RuntimeError, TimeoutError) as error:
         print(f"demo-cluster: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\ndemo-cluster: stopped; nothing is left running", file=sys.stderr)
-        return _SIGNALLED + signal.SIGINT
+    except _StoppedError as stopped:
+        print("demo-cluster: stopped; nothing is left running", file=sys.stderr)
+        return _SIGNALLED + stopped.number
     return 0
 
 
@@ -68,8 +77,12 @@ def _speed(text: str) -> float:
     return speed
 
 
-def _leave(number: int, _: FrameType | None) -> None:
-    raise SystemExit(_SIGNALLED + number)  # an exception, so that everything is stopped on the way out
+def _stop(number: int, _: FrameType | None) -> None:
+    """Leave by an exception, so that everything is stopped on the way out, and let nothing disturb that."""
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN)
+    print("\ndemo-cluster: stopping what was started ...", file=sys.stderr)
+    raise _StoppedError(number)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,8 @@ def verdict(seen: Seen) -> str:
     )
     if plain.unmet_total == ours.unmet_total == 0:
         return f"Neither left any demand unmet; the floor cost {paid}."
+    if ours.unmet_total == 0:
+        return f"The plain HPA left {plain.unmet_ratio:.2%} of demand unmet; with the floor it was nothing, for {paid}."
     if ours.unmet_total < plain.unmet_total:
         share = 1 - ours.unmet_total / plain.unmet_total
         return f"The floor left {share:.0%} less demand unmet than the plain HPA, for {paid}."

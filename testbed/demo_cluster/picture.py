@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from xml.etree import ElementTree as Xml
 
@@ -19,10 +19,13 @@ _COLOURS = re.compile(r"--(\w+): (#[0-9a-f]{6})")
 _DRAWN = re.compile(r"^(?:figure )?(text|\.[a-z])")
 
 
-def picture(heading: str, charts: Sequence[TimeChart]) -> str:
+def picture(heading: str, finding: str, charts: Sequence[TimeChart]) -> str:
     """Return charts under each other, with their titles and legends, as SVG text."""
-    body: list[str] = []
-    y = _MARGIN + 22.0
+    body: list[str] = [
+        f'<text x="{_MARGIN}" y="{_MARGIN + 8}" class="heading">{_escaped(heading)}</text>',
+        f'<text x="{_MARGIN}" y="{_MARGIN + 30}">{_escaped(finding)}</text>',
+    ]
+    y = _MARGIN + 50.0
     for chart in charts:
         body.append(f'<text x="{_MARGIN}" y="{y + 15:g}" class="name">{_escaped(chart.title)}</text>')
         y += _TITLE
@@ -39,7 +42,6 @@ def picture(heading: str, charts: Sequence[TimeChart]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y:g}" width="{width}" height="{y:g}">'
         f"<style>{_style()}</style>"
         f'<rect width="100%" height="100%" fill="#ffffff"/>'
-        f'<text x="{_MARGIN}" y="{_MARGIN + 8}" class="heading">{_escaped(heading)}</text>'
         f"{''.join(body)}</svg>\n"
     )
 
@@ -64,13 +66,25 @@ def _style() -> str:
     rules = []
     for line in sheet.splitlines():
         if _DRAWN.match(line) and "{" in line:
-            rules.append(line.removeprefix("figure "))
-    text = "\n".join(rules)
-    # A colour by two steps is more than some viewers follow: write each tone out.
-    text = re.sub(r"\.(\w+) \{ --tone: var\(--\w+\); \}", "", text)
-    text = re.sub(r"var\(--(\w+)\)", lambda found: colours.get(found[1], f"var(--{found[1]})"), text)
-    tones = "".join(f".{name}{{--tone:{colour}}}" for name, colour in colours.items())
-    return f"{text}\n{tones}\n.heading{{font-size:17px;font-weight:600}}.name{{font-weight:600;font-size:13px}}"
+            rules += _written_out(line.removeprefix("figure "), colours)
+    own = (".heading { font-size: 17px; font-weight: 600; }", "text.name { font-weight: 600; font-size: 13px; }")
+    return "\n".join((*rules, *own))
+
+
+def _written_out(rule: str, colours: Mapping[str, str]) -> list[str]:
+    """Return a rule without variables, which few viewers of pictures follow: one a tone where it names a tone."""
+    rule = re.sub(r"var\(--(\w+)\)", lambda found: colours.get(found[1], found[0]), rule)
+    if "--tone:" in rule:
+        return []
+    if "var(--tone)" not in rule:
+        return [rule]
+    selectors, body = rule.split("{", 1)
+    return [
+        ", ".join(f"{each.strip()}.{name}" for each in selectors.split(","))
+        + " {"
+        + body.replace("var(--tone)", colour)
+        for name, colour in colours.items()
+    ]
 
 
 def _escaped(text: str) -> str:

@@ -13,7 +13,7 @@ from aiops.backtest.report import to_html, to_json
 from aiops.scaling.capacity import replicas_for
 from aiops.series import Series, SeriesKey
 from aiops.settings import PrometheusSettings
-from aiops.telemetry import SCALER_PEAK_DEMAND
+from aiops.telemetry import BUNDLE_INFO, SCALER_PEAK_DEMAND
 from testbed.alertmanager import alertmanager
 from testbed.cluster import Cluster, cluster
 from testbed.demo_cluster import ending, installed, stage, violation
@@ -113,6 +113,13 @@ def _play(asked: Asked, trace: Trace, telling: Telling, stack: contextlib.ExitSt
             f"{each.pod}: {' '.join(Path(word).name if word.startswith('/') else word for word in each.command)}"
         )
 
+    bundle = stack.enter_context(installed.Metrics(server.server.url)).labels(BUNDLE_INFO)
+    telling.say(
+        f"the service serves version {bundle['version']} of {bundle['model']}, digest {bundle['digest'][:12]}"
+        if bundle
+        else "the service serves no bundle: the gate made none the champion; floors do not need one"
+    )
+
     telling.chapter("Play: the same load at both namespaces")
     said = stack.enter_context(installed.Metrics(operator.server.url))
     load = stack.enter_context(Load(api, writer, trace, rehearsal))
@@ -136,7 +143,7 @@ def _play(asked: Asked, trace: Trace, telling: Telling, stack: contextlib.ExitSt
     asked.report.write_text(to_html(page), encoding="utf-8")
     asked.report.with_suffix(".json").write_text(to_json(page), encoding="utf-8")
     drawing = asked.report.with_suffix(".svg")
-    drawing.write_text(picture(f"{trace.name}: {ending.verdict(seen)}", ending.charts(seen)), encoding="utf-8")
+    drawing.write_text(picture(page.title, page.verdict, ending.charts(seen)), encoding="utf-8")
     telling.say(f"page: {asked.report.resolve()}")
     telling.say(f"picture: {drawing.resolve()}")
     if asked.keep:

@@ -19,6 +19,8 @@ from testbed.demo_cluster.telling import Telling
 ERRORS = 0.08
 _FALL = timedelta(minutes=5)
 _LEFT = 0.4
+_TAKEN = 0.1
+"""Share of the floor that a change has to take away to be worth the reader's while."""
 _GOOD_CHECKS = timedelta(minutes=1)
 _WITHIN = timedelta(minutes=30)
 _AFTERWARDS = timedelta(minutes=3)
@@ -61,7 +63,7 @@ def show(load: Load, api: ApiServer, alertmanager_url: str, telling: Telling) ->
     load.disturbance = Disturbance(share=lambda at: 1 - (1 - _LEFT) * min(max((at - begin) / _FALL, 0), 1))
     telling.say(f"{begin:%H:%M} demand begins to fall to {_LEFT:.0%} of the trace, so that replicas can be taken away")
 
-    changed, trial = _first(load, begin + _WITHIN, _harmful, "no change took replicas away")
+    changed, trial = _first(load, begin + _WITHIN, _harmful, "no change took a tenth of the floor away")
     running = changed.pods[stage.FLOOR].replicas
     telling.say(
         f"{changed.at:%H:%M:%S} the floor went from {trial.before} to {trial.after}, on trial; {running} replicas run"
@@ -105,9 +107,9 @@ def _first(load: Load, until: datetime, find: Callable[[Tick], Found | None], ot
 
 
 def _harmful(tick: Tick) -> Trial | None:
-    """Return the change on trial if it took replicas away, was good for a while, and fewer run since."""
+    """Return the change on trial if it took enough replicas away, was good for a while, and fewer run since."""
     trial = _state(tick).trial
-    if trial is None or trial.after > trial.before or tick.at - trial.started < _GOOD_CHECKS:
+    if trial is None or trial.before - trial.after < _TAKEN * trial.before or tick.at - trial.started < _GOOD_CHECKS:
         return None
     return trial if tick.pods[stage.FLOOR].replicas < trial.before else None
 
