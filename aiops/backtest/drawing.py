@@ -164,7 +164,7 @@ def _dot_chart(chart: DotChart, width: int) -> Xml.Element:
     top, height = 22.0 if chart.reference_text else 4.0, row_height * len(chart.rows)
     outer = start_drawing(chart.title, width, top + height + 46)
     inner = outer
-    plot = Plot(outer=outer, inner=inner, left=left, top=top, width=width - left - 16, height=height)
+    plot = Plot(outer=outer, inner=inner, left=left, top=top, width=width - left - 16, height=height, right=16)
     x = Scale(low=ticks[0].value, high=ticks[-1].value, pixels=plot.width, log=chart.axis.log)
     add_x_axis(plot, ticks, x, grid=True)
     add_text(outer, left + plot.width, top + height + 36, chart.axis.text, "axis end")

@@ -30,7 +30,7 @@ SHAPES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """The area inside the axes, and the elements to draw into."""
+    """The area inside the axes, what is left to the right of it, and the elements to draw into."""
 
     outer: Xml.Element
     inner: Xml.Element
@@ -38,6 +38,7 @@ class Plot:
     top: float
     width: float
     height: float
+    right: float
 
 
 def start_plot(
@@ -57,7 +58,7 @@ def start_plot(
     inner = add_element(
         outer, "svg", {"x": f"{left:g}", "y": f"{top:g}", "width": f"{plot_width:g}", "height": f"{plot_height:g}"}
     )
-    return Plot(outer=outer, inner=inner, left=left, top=top, width=plot_width, height=plot_height)
+    return Plot(outer=outer, inner=inner, left=left, top=top, width=plot_width, height=plot_height, right=right)
 
 
 def add_x_axis(plot: Plot, ticks: list[Tick], x: Scale, *, grid: bool = False) -> None:
@@ -68,9 +69,10 @@ def add_x_axis(plot: Plot, ticks: list[Tick], x: Scale, *, grid: bool = False) -
         at = plot.left + float(x.at(tick.value))
         mark = f"M{at:.1f} {plot.top:g}V{bottom:g}" if grid else f"M{at:.1f} {bottom:g}v4"
         add_element(plot.outer, "path", {"class": "grid" if grid else "base", "d": mark})
-        add_text(plot.outer, at, bottom + 17, tick.text, "axis middle")
-        if tick.below:
-            add_text(plot.outer, at, bottom + 31, tick.below, "axis middle")
+        for text, y in ((tick.text, bottom + 17), (tick.below, bottom + 31)):
+            if text:  # the last one stays inside the drawing
+                inside = plot.left + plot.width + plot.right - len(text) * CHARACTER / 2
+                add_text(plot.outer, min(at, inside), y, text, "axis middle")
 
 
 def joined(x: FloatArray, y: FloatArray) -> str:

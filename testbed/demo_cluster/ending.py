@@ -118,8 +118,8 @@ def _replicas(outcome: ScalingOutcome, title: str, forecast: FloatArray | None) 
         floor = outcome.track.floors.astype(np.float64)
         lines = [
             Line(name="Forecast of the next four minutes' highest demand", values=forecast, tone=Tone.PURPLE),
-            Line(name="Floor (the HPA's minReplicas)", values=floor, tone=Tone.GREEN, steps=True),
             *lines,
+            Line(name="Floor (the HPA's minReplicas)", values=floor, tone=Tone.GREEN, steps=True, dashed=True),
         ]
     bands = [Band(name="Needed to serve all demand", lower=np.zeros(len(needed)), upper=needed, tone=Tone.GREY)]
     if (needed > ready).any():
@@ -160,9 +160,10 @@ def _rollback(trace: Trace, ticks: list[Tick], back: RolledBack) -> Section:
     pods = [tick.pods[stage.FLOOR] for tick in shown]
     needed = np.array([replicas_for(tick.demand, trace.capacity_per_replica) for tick in shown], np.float64)
     start = shown[0].at
+    ready, floor = (np.array([float(getattr(each, name)) for each in pods]) for name in ("ready", "floor"))
     lines = (
-        Line(name="Floor", values=np.array([float(each.floor) for each in pods]), tone=Tone.GREEN, steps=True),
-        Line(name="Ready", values=np.array([float(each.ready) for each in pods]), tone=Tone.BLUE, steps=True),
+        Line(name="Ready", values=ready, tone=Tone.BLUE, steps=True),
+        Line(name="Floor", values=floor, tone=Tone.GREEN, steps=True, dashed=True),
     )
     chart = TimeChart(
         title=f"The floor goes from {back.trial.before} to {back.trial.after}, errors come, and it goes back",
