@@ -41,10 +41,10 @@ def pool(y: FloatArray, end: int, horizon: int, day: int, out: FloatArray) -> No
             median of what there is. All NaN if nothing was observed.
     """
     week = 7 * day
-    buffer = np.empty(max(4 * day, 4 * week // 7, 512))
+    buffer = np.empty(max(4 * day, 1024))
     profile = np.full((10, day), np.nan)  # day, 3, 7, 14, 28, ewma, factor, and three smoothed on demand
     _slots(y, end, day, profile)
-    everything = median_of_last(y, end, end, max(end // 400, 1), buffer)
+    everything = median_of_last(y, end, end, max(end // 500, 1), buffer)  # fewer than 1000 of them
     if np.isnan(everything):
         recent = end - 1  # the stride stepped over all that there is
         while recent >= 0 and np.isnan(y[recent]):
