@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,7 +21,7 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """
     from numba import njit
 
-    made = njit(cache=True, nogil=True)(function)
+    made: Any = njit(cache=True, nogil=True)(function)
     made._cache._cache_file._source_stamp = _sources(Path(function.__code__.co_filename).parent)
     return cast("Callable[P, R]", made)
 
