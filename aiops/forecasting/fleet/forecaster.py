@@ -23,7 +23,8 @@ class Fleet:
 
     Fifty closed-form forecasts (``pool``) are tried at 14 daily and three recent origins of the series' own history.
     Each step is forecast by the median of the best of them, weighted by how wrong they were in that band of the horizon
-    (``rolling``). The errors that combinations weighted by the *other* days made give the quantiles (``spread``). No
+    (``rolling``). The errors that combinations weighted by the *other* days made give the quantiles (``spread``), a
+    little wider where the latest hours were harder to forecast than usual, and narrower where they were easier. No
     quantile falls below 0 where history never did, nor above 100 where history looks like a percentage.
 
     The point (``mean``) is the median: what telemetry wants, whose means are made by a few spikes.
@@ -86,10 +87,10 @@ def _forecast_one(
     errors = np.empty((daily, horizon))
     every = np.empty((len(back) + 1, SIZE, horizon))
     losses = np.empty((len(back), SIZE, len(edges) - 1))
-    combine(y, horizon, day, back, daily, edges, _usual_change(y, day), path, errors, every, losses)
+    unrest = combine(y, horizon, day, back, daily, edges, _usual_change(y, day), path, errors, every, losses)
     error_quantiles = np.empty((len(levels), horizon))
     spread(errors, day, levels, error_quantiles)
-    quantiles = path + error_quantiles
+    quantiles = path + unrest * error_quantiles
     quantiles[np.abs(levels - 0.5) < 1e-9] = path  # the combination is a median already
     if np.isnan(path).any() or np.isnan(quantiles).any():
         return None

@@ -23,6 +23,10 @@ SHARPNESS = 16.0
 """A forecast with twice the mean root error of the best has a weight smaller by 2 to this power."""
 CONTENDERS = 12
 """How many forecasts are combined at most."""
+TRUST_IN_UNREST = 0.3
+"""Power of the ratio of recent to usual errors that the spread follows: hours say less than a fortnight."""
+LEAST_UNREST, MOST_UNREST = -2.0, 1.0
+"""Bounds of the logarithm of that ratio."""
 SMALL = 1e-3
 """Errors below this share of the usual daily change are alike."""
 NEVER = np.inf
@@ -69,7 +73,7 @@ def combine(
     errors: FloatArray,
     every: FloatArray,
     losses: FloatArray,
-) -> None:
+) -> float:
     """Combine the pool for one series: a weighted median a step.
 
     Args:
@@ -85,6 +89,10 @@ def combine(
             ``[daily, horizon]``, NaN where nothing was observed.
         every: Filled with the pool at each origin and last at the cutoff, shape ``[n_origins + 1, SIZE, horizon]``.
         losses: Filled with the mean absolute errors, shape ``[n_origins, SIZE, n_bands]``, NaN where unknown.
+
+    Returns:
+        Unrest: what the errors are to be multiplied by, since the latest hours were harder (above 1) or easier to
+        forecast than usual.
     """
     n = len(y)
     for origin in range(len(back)):
@@ -121,6 +129,42 @@ def combine(
         for h in range(horizon):
             at = n - back[origin] + h
             errors[origin, h] = y[at] - errors[origin, h] if at < n else np.nan
+    unrest = 0.0
+    counted = 0
+    latest = np.empty(horizon)
+    for origin in range(daily, len(back)):
+        for band in range(len(edges) - 1):
+            for member in range(SIZE):
+                known = weights[daily, band] > 0.0
+                rank[member] = sums[member, band] / weights[daily, band] if known else 1.0
+            _choose(rank, chosen, weight)
+            _middle_path(every[origin], edges[band], edges[band + 1], chosen, weight, latest)
+        total = 0.0
+        seen = 0
+        for h in range(min(horizon, back[origin])):
+            value = y[n - back[origin] + h]
+            if not np.isnan(value):
+                total += abs(value - latest[h])
+                seen += 1
+        if seen:
+            usual = _usual_error(errors, min(horizon, back[origin]))
+            ratio = np.log((total / seen + least) / (usual + least))
+            unrest += min(max(ratio, LEAST_UNREST), MOST_UNREST)
+            counted += 1
+    return float(np.exp(TRUST_IN_UNREST * unrest / counted)) if counted else 1.0
+
+
+@compiled
+def _usual_error(errors: FloatArray, ahead: int) -> float:
+    """Return the mean absolute error of the first steps over the daily origins, the latest weighing most."""
+    total = mass = 0.0
+    for origin in range(len(errors)):
+        weight = DAY_FADES ** (len(errors) - 1 - origin)
+        for h in range(ahead):
+            if not np.isnan(errors[origin, h]):
+                total += weight * abs(errors[origin, h])
+                mass += weight
+    return float(total / mass) if mass > 0.0 else 0.0
 
 
 @compiled
