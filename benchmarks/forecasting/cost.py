@@ -36,9 +36,16 @@ for part in fleet(seeds, size):
     before = time.process_time()
     made += int(np.isfinite(model.forecast(frame(part), 288, LEVELS).mean).all(axis=1).sum())
     busy += time.process_time() - before
+from aiops.forecasting.fleet.pool import SIZE, pool
+every, rows = np.empty((SIZE, 288)), list(seeds[:500])
+pool(rows[0], len(rows[0]), 288, 288, every)
+before = time.process_time()
+for row in rows:
+    pool(row, len(row), 288, 288, every)
+of_pool = (time.process_time() - before) / len(rows)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 print(json.dumps({"series": size, "forecast": made, "core_seconds": busy, "seconds": time.perf_counter() - began,
-                  "peak_gb": peak}))
+                  "peak_gb": peak, "pools_a_core_second": 1 / of_pool}))
 """
 
 
@@ -66,7 +73,12 @@ def measure(model: str, seeds: Sequence[FloatArray], sizes: Sequence[int]) -> di
         np.save(path, whole)
         runs = [json.loads(_run(model, path, size)) for size in sizes]
     rate = runs[-1]["series"] / runs[-1]["core_seconds"]
-    return {"series_a_core_second": rate, "sizes": runs, "hours_of_100k_on_one_core": 100_000 / rate / 3600}
+    return {
+        "series_a_core_second": rate,
+        "pools_a_core_second": runs[-1]["pools_a_core_second"],
+        "sizes": runs,
+        "hours_of_100k_on_one_core": 100_000 / rate / 3600,
+    }
 
 
 def _run(model: str, seeds: Path, size: int) -> str:

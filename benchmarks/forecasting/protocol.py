@@ -144,6 +144,7 @@ def cost_part(source: FolderSource, options: argparse.Namespace) -> tuple[dict[s
     found = cost.measure(options.model, seeds, sizes)
     return found, [
         _line("series a core-second, full backtest and quantiles", 120, 300, found["series_a_core_second"]),
+        _line("pools a core-second, without backtest", 2000, 5000, found["pools_a_core_second"]),
         _line(f"peak memory in GB, {sizes[-1]} series", 2, 1, found["sizes"][-1]["peak_gb"]),
         _line("100 k series, hours on one core", "", "", found["hours_of_100k_on_one_core"]),
     ]
