@@ -69,6 +69,7 @@ def _forecast_one(
     values: FloatArray, horizon: int, day: int, levels: FloatArray
 ) -> tuple[FloatArray, FloatArray] | None:
     """Return path ``[horizon]`` and quantiles ``[q, horizon]`` of one series; None if it cannot be forecast."""
+    from aiops.forecasting.fleet.echo import distances
     from aiops.forecasting.fleet.pool import SIZE
     from aiops.forecasting.fleet.rolling import bands, combine, origins
     from aiops.forecasting.fleet.spread import spread
@@ -87,7 +88,9 @@ def _forecast_one(
     errors = np.empty((daily, horizon))
     every = np.empty((len(back) + 1, SIZE, horizon))
     losses = np.empty((len(back), SIZE, len(edges) - 1))
-    unrest = combine(y, horizon, day, back, daily, edges, _usual_change(y, day), path, errors, every, losses)
+    unrest = combine(
+        y, horizon, day, back, daily, edges, distances(y, day), _usual_change(y, day), path, errors, every, losses
+    )
     error_quantiles = np.empty((len(levels), horizon))
     spread(errors, day, levels, error_quantiles)
     quantiles = path + unrest * error_quantiles

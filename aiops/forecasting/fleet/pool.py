@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from aiops.forecasting.fleet.echo import echoes
 from aiops.forecasting.fleet.order import insert, median, median_of_last, middle
-from aiops.series import FloatArray
+from aiops.series import FloatArray, IntArray
 from aiops.series.compiled import compiled
 
 MOST_DAYS = 28
@@ -24,12 +25,13 @@ NAMES = (
     "day+drift", "day+drift3", "line-6h", "line-day",
     "cycle-hour", "cycle-2h", "cycle-3h", "cycle-6h",
     "day-and-median7", "factor-day", "factor-week", "factor-3d",
+    "echo", "echoes3", "echoes7", "echoes7+3h",
 )  # fmt: skip
 SIZE = len(NAMES)
 
 
 @compiled
-def pool(y: FloatArray, end: int, horizon: int, day: int, out: FloatArray) -> None:
+def pool(y: FloatArray, end: int, horizon: int, day: int, echo: IntArray, out: FloatArray) -> None:
     """Fill ``out`` with every forecast of ``y[end : end + horizon]`` from ``y[:end]``.
 
     Args:
@@ -37,6 +39,7 @@ def pool(y: FloatArray, end: int, horizon: int, day: int, out: FloatArray) -> No
         end: Steps of history, at least 1.
         horizon: Steps to forecast.
         day: Steps of a day.
+        echo: Distances at which the series resembles itself, from ``echo.distances``.
         out: Shape ``[SIZE, horizon]``; a row that cannot be formed repeats the first, and the first falls back to the
             median of what there is. All NaN if nothing was observed.
     """
@@ -97,6 +100,8 @@ def pool(y: FloatArray, end: int, horizon: int, day: int, out: FloatArray) -> No
     for h in range(horizon):
         out[48, h] = 0.5 * (out[0, h] + out[3, h])
     _factor(y, end, horizon, day, profile, out)
+    out[52:56, :] = np.nan
+    echoes(y, end, horizon, day, echo, out[52:56])
     for row in range(SIZE):
         for h in range(horizon):
             if np.isnan(out[row, h]):

@@ -68,6 +68,7 @@ def combine(
     back: IntArray,
     daily: int,
     edges: IntArray,
+    echo: IntArray,
     scale: float,
     path: FloatArray,
     errors: FloatArray,
@@ -83,6 +84,7 @@ def combine(
         back: Origins, from ``origins``.
         daily: How many of them are daily.
         edges: Bands, from ``bands``.
+        echo: Distances at which the series resembles itself, from ``echo.distances``.
         scale: Usual daily change of the series.
         path: Filled with the combination from the cutoff on, shape ``[horizon]``.
         errors: Filled with observed minus forecast at the daily origins, each weighted by the other days only; shape
@@ -96,9 +98,9 @@ def combine(
     """
     n = len(y)
     for origin in range(len(back)):
-        pool(y, n - back[origin], horizon, day, every[origin])
+        pool(y, n - back[origin], horizon, day, echo, every[origin])
         _score(y[n - back[origin] :], every[origin], edges, losses[origin])
-    pool(y, n, horizon, day, every[len(back)])
+    pool(y, n, horizon, day, echo, every[len(back)])
     least = SMALL * scale
     sums = np.zeros((SIZE, len(edges) - 1))
     recent = np.zeros((SIZE, len(edges) - 1))
