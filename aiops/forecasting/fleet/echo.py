@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aiops.forecasting.fleet.order import median
+from aiops.forecasting.fleet.order import insert, median, middle
 from aiops.series import FloatArray, IntArray
 from aiops.series.compiled import compiled
 
@@ -65,7 +65,7 @@ def echoes(y: FloatArray, end: int, horizon: int, day: int, back: IntArray, out:
         out: Shape ``[4, horizon]``.
     """
     short = max(day // 8, 1)
-    buffer = np.empty(max(short, len(back)))
+    buffer = np.empty(short)
     shift = np.zeros(len(back))
     usable = np.empty(len(back), dtype=np.int64)
     known = 0
@@ -80,13 +80,20 @@ def echoes(y: FloatArray, end: int, horizon: int, day: int, back: IntArray, out:
         shift[known] = median(buffer, count) if count else 0.0
         usable[known] = back[each]
         known += 1
+    ordered, shifted = np.empty(MOST), np.empty(MOST)
     for h in range(horizon):
-        for row in range(4):
-            count = 0
-            for each in range(min(known, (1, 3, MOST, MOST)[row])):
-                at = end + h - usable[each] * (h // usable[each] + 1)
-                if not np.isnan(y[at]):
-                    buffer[count] = y[at] + (shift[each] if row == 3 else 0.0)
-                    count += 1
-            if count:
-                out[row, h] = median(buffer, count)
+        count = 0
+        for each in range(known):
+            at = end + h - usable[each]
+            while at >= end:
+                at -= usable[each]
+            if not np.isnan(y[at]):
+                insert(y[at] + shift[each], shifted, count)
+                count = insert(y[at], ordered, count)
+                if count == 1:
+                    out[0, h] = y[at]
+                if count <= 3:
+                    out[1, h] = middle(ordered, count)
+        if count:
+            out[2, h] = middle(ordered, count)
+            out[3, h] = middle(shifted, count)

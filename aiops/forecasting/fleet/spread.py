@@ -12,7 +12,7 @@ NEAR = 48
 """The part of a day within which an error at another step counts much: half an hour."""
 FAR_SHARE = 2.0
 """Weight of all other steps together, in units of the near ones'."""
-BLOCKS = 96
+BLOCKS = 48
 """Quantiles are worked out for so many parts of a day, and hold for all steps of a part."""
 
 
