@@ -24,7 +24,7 @@ class Fleet:
     Fifty closed-form forecasts (``pool``) are tried at 14 daily and three recent origins of the series' own history.
     Each step is forecast by the median of the best of them, weighted by how wrong they were in that band of the horizon
     (``rolling``). The errors that combinations weighted by the *other* days made give the quantiles (``spread``), a
-    little wider where the latest hours were harder to forecast than usual, and narrower where they were easier. No
+    little wider where the latest half day was harder to forecast than usual, and narrower where it was easier. No
     quantile falls below 0 where history never did, nor above 100 where history looks like a percentage.
 
     The point (``mean``) is the median: what telemetry wants, whose means are made by a few spikes.
@@ -71,7 +71,7 @@ def _forecast_one(
     """Return path ``[horizon]`` and quantiles ``[q, horizon]`` of one series; None if it cannot be forecast."""
     from aiops.forecasting.fleet.echo import distances
     from aiops.forecasting.fleet.pool import SIZE
-    from aiops.forecasting.fleet.rolling import bands, combine, origins
+    from aiops.forecasting.fleet.rolling import SMALL, bands, combine, origins, unrest
     from aiops.forecasting.fleet.spread import spread
 
     seen = np.flatnonzero(~np.isnan(values))
@@ -88,12 +88,13 @@ def _forecast_one(
     errors = np.empty((daily, horizon))
     every = np.empty((len(back) + 1, SIZE, horizon))
     losses = np.empty((len(back), SIZE, len(edges) - 1))
-    unrest = combine(
-        y, horizon, day, back, daily, edges, distances(y, day), _usual_change(y, day), path, errors, every, losses
-    )
+    change = _usual_change(y, day)
+    combine(y, horizon, day, back, daily, edges, distances(y, day), change, path, errors, every, losses)
     error_quantiles = np.empty((len(levels), horizon))
     spread(errors, day, levels, error_quantiles)
-    quantiles = path + unrest * error_quantiles
+    if daily:
+        error_quantiles *= unrest(errors, int(back[daily - 1]), day, SMALL * change)
+    quantiles = path + error_quantiles
     quantiles[np.abs(levels - 0.5) < 1e-9] = path  # the combination is a median already
     if np.isnan(path).any() or np.isnan(quantiles).any():
         return None

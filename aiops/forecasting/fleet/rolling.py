@@ -23,8 +23,8 @@ SHARPNESS = 16.0
 """A forecast with twice the mean root error of the best has a weight smaller by 2 to this power."""
 CONTENDERS = 12
 """How many forecasts are combined at most."""
-TRUST_IN_UNREST = 0.3
-"""Power of the ratio of recent to usual errors that the spread follows: hours say less than a fortnight."""
+TRUST_IN_UNREST = 0.2
+"""Power of the ratio of the latest to usual errors that the spread follows: hours say less than a fortnight."""
 LEAST_UNREST, MOST_UNREST = -2.0, 1.0
 """Bounds of the logarithm of that ratio."""
 SMALL = 1e-3
@@ -74,7 +74,7 @@ def combine(
     errors: FloatArray,
     every: FloatArray,
     losses: FloatArray,
-) -> float:
+) -> None:
     """Combine the pool for one series: a weighted median a step.
 
     Args:
@@ -91,10 +91,6 @@ def combine(
             ``[daily, horizon]``, NaN where nothing was observed.
         every: Filled with the pool at each origin and last at the cutoff, shape ``[n_origins + 1, SIZE, horizon]``.
         losses: Filled with the mean absolute errors, shape ``[n_origins, SIZE, n_bands]``, NaN where unknown.
-
-    Returns:
-        Unrest: what the errors are to be multiplied by, since the latest hours were harder (above 1) or easier to
-        forecast than usual.
     """
     n = len(y)
     for origin in range(len(back)):
@@ -131,42 +127,41 @@ def combine(
         for h in range(horizon):
             at = n - back[origin] + h
             errors[origin, h] = y[at] - errors[origin, h] if at < n else np.nan
-    unrest = 0.0
-    counted = 0
-    latest = np.empty(horizon)
-    for origin in range(daily, len(back)):
-        for band in range(len(edges) - 1):
-            for member in range(SIZE):
-                known = weights[daily, band] > 0.0
-                rank[member] = sums[member, band] / weights[daily, band] if known else 1.0
-            _choose(rank, chosen, weight)
-            _middle_path(every[origin], edges[band], edges[band + 1], chosen, weight, latest)
-        total = 0.0
-        seen = 0
-        for h in range(min(horizon, back[origin])):
-            value = y[n - back[origin] + h]
-            if not np.isnan(value):
-                total += abs(value - latest[h])
-                seen += 1
-        if seen:
-            usual = _usual_error(errors, min(horizon, back[origin]))
-            ratio = np.log((total / seen + least) / (usual + least))
-            unrest += min(max(ratio, LEAST_UNREST), MOST_UNREST)
-            counted += 1
-    return float(np.exp(TRUST_IN_UNREST * unrest / counted)) if counted else 1.0
 
 
 @compiled
-def _usual_error(errors: FloatArray, ahead: int) -> float:
-    """Return the mean absolute error of the first steps over the daily origins, the latest weighing most."""
-    total = mass = 0.0
+def unrest(errors: FloatArray, back: int, day: int, least: float) -> float:
+    """Return what the errors are to be multiplied by, as the latest half day was harder to forecast than usual.
+
+    It is compared with the same times of day, as far ahead, at the other origins: anything else would take the quiet of
+    a night, or a shorter way to look ahead, for a change.
+
+    Args:
+        errors: Observed minus forecast at the daily origins, shape ``[daily, horizon]``, the latest last.
+        back: How many steps the latest lies before the cutoff.
+        day: Steps of a day.
+        least: Errors below this are alike.
+    """
+    if len(errors) < 2:
+        return 1.0
+    last = min(errors.shape[1], back)
+    first = max(last - max(day // 2, 1), 0)
+    usual = mass = 0.0
+    latest = 0.0
+    seen = 0
     for origin in range(len(errors)):
         weight = DAY_FADES ** (len(errors) - 1 - origin)
-        for h in range(ahead):
+        for h in range(first, last):
             if not np.isnan(errors[origin, h]):
-                total += weight * abs(errors[origin, h])
+                usual += weight * abs(errors[origin, h])
                 mass += weight
-    return float(total / mass) if mass > 0.0 else 0.0
+                if origin == len(errors) - 1:
+                    latest += abs(errors[origin, h])
+                    seen += 1
+    if seen == 0:
+        return 1.0
+    ratio = np.log((latest / seen + least) / (usual / mass + least))
+    return float(np.exp(TRUST_IN_UNREST * min(max(ratio, LEAST_UNREST), MOST_UNREST)))
 
 
 @compiled
