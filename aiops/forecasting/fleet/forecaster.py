@@ -69,7 +69,7 @@ def _forecast_one(
     values: FloatArray, horizon: int, day: int, levels: FloatArray
 ) -> tuple[FloatArray, FloatArray] | None:
     """Return path ``[horizon]`` and quantiles ``[q, horizon]`` of one series; None if it cannot be forecast."""
-    from aiops.forecasting.fleet.echo import distances
+    from aiops.forecasting.fleet.echo import LEAST_DAYS, distances
     from aiops.forecasting.fleet.pool import SIZE
     from aiops.forecasting.fleet.rolling import SMALL, bands, combine, origins, unrest
     from aiops.forecasting.fleet.spread import spread
@@ -89,7 +89,9 @@ def _forecast_one(
     every = np.empty((len(back) + 1, SIZE, horizon))
     losses = np.empty((len(back), SIZE, len(edges) - 1))
     change = _usual_change(y, day)
-    combine(y, horizon, day, back, daily, edges, distances(y, day), change, path, errors, every, losses)
+    # Found before the first origin, so that no origin is told of what came after it; where that is short, a bit later.
+    earlier = y[: max(len(y) - int(back[0]), LEAST_DAYS * day)]
+    combine(y, horizon, day, back, daily, edges, distances(earlier, day), change, path, errors, every, losses)
     error_quantiles = np.empty((len(levels), horizon))
     spread(errors, day, levels, error_quantiles)
     if daily:

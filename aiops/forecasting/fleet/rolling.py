@@ -147,20 +147,24 @@ def unrest(errors: FloatArray, back: int, day: int, least: float) -> float:
     last = min(errors.shape[1], back)
     first = max(last - max(day // 2, 1), 0)
     usual = mass = 0.0
-    latest = 0.0
-    seen = 0
+    latest = np.nan
     for origin in range(len(errors)):
-        weight = DAY_FADES ** (len(errors) - 1 - origin)
+        total = 0.0
+        seen = 0
         for h in range(first, last):
             if not np.isnan(errors[origin, h]):
-                usual += weight * abs(errors[origin, h])
-                mass += weight
-                if origin == len(errors) - 1:
-                    latest += abs(errors[origin, h])
-                    seen += 1
-    if seen == 0:
+                total += abs(errors[origin, h])
+                seen += 1
+        if seen:
+            size = np.log(total / seen + least)
+            weight = DAY_FADES ** (len(errors) - 1 - origin)
+            usual += weight * size
+            mass += weight
+            if origin == len(errors) - 1:
+                latest = size
+    if np.isnan(latest):
         return 1.0
-    ratio = np.log((latest / seen + least) / (usual / mass + least))
+    ratio = latest - usual / mass  # of logarithms: one bad day among the others must not make today look quiet
     return float(np.exp(TRUST_IN_UNREST * min(max(ratio, LEAST_UNREST), MOST_UNREST)))
 
 
