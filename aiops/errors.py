@@ -3,12 +3,16 @@
 AiopsError
 ├─ ConfigError                  a setting or policy is wrong
 ├─ DataError                    telemetry cannot be used
+│  ├─ NoSeriesError             there is none of it
+│  └─ LimitError                more of it than we take
 ├─ ModelError
 │  ├─ ModelNotFoundError        nothing registered under this key and alias
 │  └─ FitFailedError            no candidate could be fitted
 └─ UpstreamError                Prometheus, Alertmanager, MLflow, Kubernetes
    ├─ UpstreamUnavailableError  no answer: retry
    └─ UpstreamRejectedError     a clear refusal: do not retry
+      ├─ UpstreamConflictError  somebody else wrote first, or owns it: look again
+      └─ ContentRejectedError   what we sent is refused, not us
 
 An expected "no" (held, rate limited, no forecast) is a value and not an error. A message says what is wrong, which
 key, file or line it is about, and what to do. Entry points map classes to exit codes and statuses; nothing here does.
@@ -25,6 +29,14 @@ class ConfigError(AiopsError):
 
 class DataError(AiopsError):
     """Telemetry cannot be used: too short, stale, not regular, not a number."""
+
+
+class NoSeriesError(DataError):
+    """The source answered, and what was asked for is not there."""
+
+
+class LimitError(DataError):
+    """More series or queries than we take: send fewer, or raise the limit that the message names."""
 
 
 class ModelError(AiopsError):
@@ -49,3 +61,11 @@ class UpstreamUnavailableError(UpstreamError):
 
 class UpstreamRejectedError(UpstreamError):
     """A clear refusal: the same request will be refused again."""
+
+
+class UpstreamConflictError(UpstreamRejectedError):
+    """Somebody else changed what we were to change, or owns it: look at it again before anything is sent."""
+
+
+class ContentRejectedError(UpstreamRejectedError):
+    """What we sent is refused, and other content would not be: leave it out and go on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from aiops.alerting.alert import Alert
+from aiops.errors import DataError
 from aiops.forecasting.bundle import Bundle
 from aiops.series import Series
 from aiops.series.quality import Quality
@@ -62,6 +64,63 @@ class MetricSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeakQuery:
+    """Of which series, how far ahead and how surely the highest demand is asked for.
+
+    Attributes:
+        query: PromQL that returns one series.
+        step: Grid on which it is read.
+        history: How much of it the forecast is made from.
+        window: How far ahead; counts from the instant of the question.
+        model: Name in the catalog of window forecasters.
+        level: Quantile in (0, 1).
+    """
+
+    query: str
+    step: timedelta
+    history: timedelta
+    window: timedelta
+    model: str
+    level: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peak:
+    """A forecast of the highest demand within a window.
+
+    Attributes:
+        value: Quantile of that maximum, in the unit of the series. Finite.
+        cutoff: Stamp of the last observation that was used.
+        model: Who made it.
+        digest: Of the bundle it came from; empty if it came from none.
+    """
+
+    value: float
+    cutoff: datetime
+    model: str
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise DataError(f"a peak is a number, got {self.value}")
+
+
+class ForecastSource(Protocol):
+    """Where forecasts of demand come from: the service, or this process."""
+
+    async def peak(self, asked: PeakQuery, now: datetime) -> Peak:
+        """Return the forecast that can be made at ``now``, from observations known by then only.
+
+        Raises:
+            ConfigError: If the query returns more than one series, or there is no such model.
+            DataError: If what is known does not suffice.
+            ModelError: If there is no forecast.
+            UpstreamError: If the source did not answer, or refused.
+        """
+        ...
+
+
 class AlertSink(Protocol):
     """Where alerts go."""
 
@@ -70,9 +129,65 @@ class AlertSink(Protocol):
 
         Raises:
             UpstreamUnavailableError: If they should be sent again.
-            UpstreamRejectedError: If they never will be accepted.
+            ContentRejectedError: If one of them never will be accepted.
+            UpstreamRejectedError: If nothing will be accepted until somebody puts right how it is reached.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """How far the delivery of alerts has got.
+
+    Attributes:
+        waiting: Alert changes that Alertmanager does not know of yet.
+        oldest: How long the oldest of them has waited.
+        up: Whether the last request was answered; None before the first.
+        since: Since when that is so; None before the first.
+        trouble: Why alerts are not delivered or not kept safe; empty if all is well.
+    """
+
+    waiting: int
+    oldest: timedelta = timedelta(0)
+    up: bool | None = None
+    since: datetime | None = None
+    trouble: str = ""
+
+
+class AlertOutbox(Protocol):
+    """Where alerts wait until they are delivered; what was put there survives the end of the process."""
+
+    def put(self, alerts: Sequence[Alert]) -> None:
+        """Keep the present state of these alerts, in their order; when it returns they are on disk.
+
+        It never raises: where the disk fails, alerts are kept in memory and delivered all the same.
+        """
+        ...
+
+    def firing(self) -> Mapping[str, tuple[Alert, datetime]]:
+        """Return what was last put as firing, by fingerprint, with when that was."""
+        ...
+
+    def backlog(self) -> Backlog:
+        """Return how far delivery has got."""
+        ...
+
+    async def run(self) -> None:
+        """Deliver, and send firing alerts again before they expire, until cancelled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """Why a workload is left alone.
+
+    Attributes:
+        reason: One word in CamelCase, for conditions and Events.
+        message: A sentence: what is in the way, and what to do about it.
+    """
+
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +197,18 @@ class Replicas:
     Attributes:
         current: The number that is controlled: the HPA's ``minReplicas`` in mode Floor, replicas in mode Direct.
         ready: Replicas that serve; None if unknown.
+        asked: Replicas that it is asked to run, whoever asked; None if unknown.
+        ceiling: The most that can be set: the HPA's ``maxReplicas``; None for no such limit.
+        baseline: The HPA's own ``minReplicas``, which is given back one day; None if there is none to give back.
+        obstacle: Why it must not be changed though it can be seen; None if it may be.
     """
 
     current: int
     ready: int | None = None
+    asked: int | None = None
+    ceiling: int | None = None
+    baseline: int | None = None
+    obstacle: Obstacle | None = None
 
 
 class Workload(Protocol):

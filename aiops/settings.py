@@ -9,24 +9,27 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Annotated, Any, Self
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     AnyHttpUrl,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     Field,
     FilePath,
+    PlainSerializer,
     SecretStr,
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from aiops.errors import ConfigError
-from aiops.series.duration import parse_duration
+from aiops.series.duration import format_duration, parse_duration
 
 PREFIX = "AIOPS_"
 _NOT_OURS = frozenset({"AIOPS_DATA_DIR"})
@@ -45,13 +48,29 @@ def _duration(given: object) -> object:
         raise ValueError(str(error)) from None
 
 
+def _names(given: object) -> object:
+    """Read names with commas between."""
+    return [name.strip() for name in given.split(",")] if isinstance(given, str) else given
+
+
 def _positive(length: timedelta) -> timedelta:
     if length <= timedelta(0):
         raise ValueError("must be longer than nothing")
     return length
 
 
-_PositiveTime = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(UTC)
+
+
+_Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+_PositiveTime = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    AfterValidator(_positive),
+    PlainSerializer(format_duration, when_used="json"),
+]
+_Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), Field(min_length=1)]
 
 
 class PrometheusSettings(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
@@ -118,12 +137,126 @@ class AlertmanagerSettings(BaseModel, frozen=True, extra="forbid"):
     url: AnyHttpUrl = AnyHttpUrl("http://localhost:9093")
 
 
+class ClockSettings(BaseModel, frozen=True, extra="forbid"):
+    """The time that the server and the operator go by: the machine's, unless a stretch of the past is rehearsed.
+
+    Attributes:
+        start: What the clock reads at ``anchor``; None for the machine's own time.
+        anchor: The real instant at which it reads ``start``, so that several processes agree on the time.
+        speed: How many times as fast as real time it runs.
+    """
+
+    start: _Instant | None = None
+    anchor: _Instant | None = None
+    speed: float = Field(default=1.0, gt=0, le=10_000, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.start is None) != (self.anchor is None):
+            raise ValueError("start and anchor come together: what the clock reads, and the real instant when it does")
+        if self.start is None and self.speed != 1:
+            raise ValueError("speed needs start and anchor: the real time runs as it does")
+        return self
+
+
+class _Asked(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
+    """Which telemetry a scheduled job reads, and where it writes.
+
+    Attributes:
+        source: A folder, or the URL of a Prometheus; that of ``prometheus`` if None.
+        query: PromQL, or a pattern of series ids of a folder; a Prometheus needs one.
+        history: How far back a Prometheus is read.
+        step: Grid of what is read.
+        folder: Where everything goes: an absolute path that all workers of the scheduler share.
+        workers: Processes of a task.
+    """
+
+    source: str | None = None
+    query: str | None = None
+    history: _PositiveTime = timedelta(days=28)
+    step: _PositiveTime = timedelta(minutes=5)
+    folder: Path | None = None
+    workers: int = Field(default=1, ge=1, le=256)
+
+    def changed(self, given: Mapping[str, object]) -> Self:
+        """Return the same with other values where ``given`` has some; None and an empty text are none.
+
+        Raises:
+            ConfigError: If a name is unknown or a value is wrong; names each.
+        """
+        changes = {name: value for name, value in given.items() if value not in (None, "", [])}
+        try:
+            return type(self).model_validate({**dict(self), **changes})
+        except ValidationError as error:
+            wrong = [f"{each['loc'][0]}: {_sentence(each)}" for each in error.errors(include_input=False)]
+            raise ConfigError("wrong in the parameters of the run: " + "; ".join(wrong)) from None
+
+
+class TrainingSettings(_Asked):
+    """What the DAG ``train_forecasters`` trains, where a run's parameters say nothing else.
+
+    Attributes:
+        horizon: How far to forecast.
+        forecasters: What is chosen from, by names of the catalog; with commas between, if as text.
+        choosing: Folds that a forecaster is chosen by.
+        judging: Later folds that it is judged by.
+        margin: Share by which a champion's loss must be beaten.
+        registry: An SQLite file of MLflow's, or the URL of a server; ``mlflow.db`` in ``folder`` if None.
+        name: Of the registered model.
+        engine: Who does the fitting inside a task.
+        tasks: Most tasks that the fitting is dealt out to.
+    """
+
+    horizon: _PositiveTime = timedelta(days=2)
+    forecasters: _Names = ("seasonal-naive", "weekly-naive", "holt-winters")
+    choosing: int = Field(default=2, ge=1)
+    judging: int = Field(default=2, ge=1)
+    margin: float = Field(default=0.02, ge=0, lt=1)
+    registry: str | None = None
+    name: str = Field(default="aiops-forecasts", min_length=1)
+    engine: Literal["local", "ray"] = "local"
+    tasks: int = Field(default=4, ge=1, le=1000)
+
+
+class CapacitySettings(_Asked):
+    """What the DAG ``backtest_capacity`` replays, where a run's parameters say nothing else.
+
+    Attributes:
+        forecasters: What is tried as a floor under the HPA.
+        capacity_per_replica: Demand that one replica serves; needed.
+        startup_delay: From creation of a pod to ready.
+        scored: Length of the scored time at the end; at most half of what there is.
+        cost: Scalers are compared at so many times the optimum's replica-hours.
+    """
+
+    step: _PositiveTime = timedelta(minutes=1)
+    forecasters: _Names = ("holt-winters", "last-week")
+    capacity_per_replica: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    startup_delay: _PositiveTime = timedelta(minutes=2)
+    scored: _PositiveTime = timedelta(days=14)
+    cost: float = Field(default=1.5, ge=1, allow_inf_nan=False)
+
+
+class RaySettings(BaseModel, frozen=True, extra="forbid"):
+    """Where Ray runs.
+
+    Attributes:
+        address: Of a cluster, such as ``ray://head:10001``; None starts Ray on this machine for the time of the work.
+    """
+
+    address: str | None = None
+
+
 class Settings(BaseSettings):
     """Everything that the environment says about us. Build it with ``from_environment``.
 
     Attributes:
         prometheus: Where telemetry is read.
         alertmanager: Where alerts are sent.
+        clock: What time it is.
+        training: What is trained every day.
+        capacity: What is replayed every week.
+        ray: Where Ray runs.
     """
 
     model_config = SettingsConfigDict(
@@ -137,6 +270,10 @@ class Settings(BaseSettings):
 
     prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
     alertmanager: AlertmanagerSettings = Field(default_factory=AlertmanagerSettings)
+    clock: ClockSettings = Field(default_factory=ClockSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    capacity: CapacitySettings = Field(default_factory=CapacitySettings)
+    ray: RaySettings = Field(default_factory=RaySettings)
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,6 +21,10 @@ from aiops.settings import Settings
 
 if TYPE_CHECKING:
     from aiops.adapters.folder import Entry, FolderSource
+    from aiops.usecases.live import Live
+
+_ALERTMANAGER_SECONDS = 10.0
+_DETECTOR = "residual"  # alone it finds more than beside half-space trees: see benchmarks/detection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +59,30 @@ class Reading:
     metadata: Mapping[SeriesKey, Mapping[str, str]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveRequest:
+    """What the live service watches and keeps.
+
+    Attributes:
+        watch: File of the queries to poll; None if only pushes and adopted queries are served.
+        registry: Where the champion is: an SQLite file or an MLflow server; None to serve without one.
+        model: Name of the registered model.
+        state: Folder for what has to survive a restart.
+        adopt: Most queries that are kept because somebody asked for their forecast.
+    """
+
+    watch: Path | None
+    registry: str | None
+    model: str
+    state: Path
+    adopt: int
+
+
 class Engine(StrEnum):
     """Who does the heavy work."""
 
     LOCAL = "local"
+    RAY = "ray"
 
 
 def settings() -> Settings:
@@ -67,6 +92,16 @@ def settings() -> Settings:
         ConfigError: If a variable is unknown or its value is wrong.
     """
     return Settings.from_environment()
+
+
+def clock(configured: Settings) -> Clock:
+    """Return the time that the server and the operator go by: the machine's, or a rehearsal's."""
+    from aiops.adapters.clock import RehearsalClock, SystemClock
+
+    chosen = configured.clock
+    if chosen.start is None or chosen.anchor is None:
+        return SystemClock()
+    return RehearsalClock(chosen.start, chosen.anchor, chosen.speed)
 
 
 def prometheus(url: str | None, configured: Settings) -> MetricSource:
@@ -145,19 +180,71 @@ def snapshot(request: Request, configured: Settings, clock: Clock) -> tuple[Snap
     ), telemetry.warnings
 
 
-def mapper(engine: Engine, workers: int) -> Mapper:
-    """Return who does the heavy work."""
+@asynccontextmanager
+async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
+    """Build the live service; what it holds open is closed at the end of the block.
+
+    Raises:
+        ConfigError: If the watched queries are wrong, or another process holds the state folder.
+    """
+    from httpx import AsyncClient
+
+    from aiops.adapters.alertmanager import AlertmanagerSink
+    from aiops.adapters.monitor_file import MonitorFile
+    from aiops.adapters.outbox import Outbox
+    from aiops.detection.catalog import detector
+    from aiops.detection.scorer import Scorer
+    from aiops.usecases.live import Limits, Live
+
+    time = clock(configured)
+    url = str(configured.alertmanager.url)
+    async with AsyncClient(base_url=url, timeout=_ALERTMANAGER_SECONDS) as client:
+        outbox = Outbox(asked.state / "outbox.sqlite", AlertmanagerSink(client), time)
+        try:
+            yield Live(
+                clock=time,
+                scorer=Scorer([detector(_DETECTOR)]),
+                outbox=outbox,
+                source=prometheus(None, configured),
+                watched=None if asked.watch is None else MonitorFile(asked.watch),
+                store=None if asked.registry is None else model_store(asked.registry),
+                model=asked.model,
+                limits=Limits(adopt=asked.adopt),
+            )
+        finally:
+            outbox.close()
+
+
+def mapper(engine: Engine, workers: int, ray_address: str | None = None) -> Mapper:
+    """Return who does the heavy work.
+
+    Args:
+        engine: Processes of this machine, or Ray.
+        workers: How many at a time; a cluster of Ray's decides itself.
+        ray_address: Of a running cluster; None starts Ray here for the time of the work.
+
+    Raises:
+        ConfigError: If Ray is asked for and not installed.
+    """
+    if engine is Engine.RAY:
+        from aiops.adapters.ray_mapper import RayMapper
+
+        return RayMapper(workers, ray_address)
     from aiops.adapters.local_mapper import LocalMapper
 
-    return {Engine.LOCAL: LocalMapper}[engine](workers)
+    return LocalMapper(workers)
 
 
 def model_store(uri: str) -> ModelStore:
-    """Return the registry at ``uri``: an SQLite file, or an MLflow server.
+    """Return the registry at ``uri``: an SQLite file, an MLflow server, or the folder of one bundle to serve.
 
     Raises:
-        ConfigError: If it is neither, or MLflow is not installed.
+        ConfigError: If it is none of them, or MLflow is needed and not installed.
     """
+    if "://" not in uri and Path(uri).is_dir():
+        from aiops.adapters.folder_models import FolderModels
+
+        return FolderModels(Path(uri))
     try:
         from aiops.adapters.mlflow_models import MlflowModels
     except ModuleNotFoundError as error:

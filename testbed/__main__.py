@@ -11,9 +11,10 @@ from pathlib import Path
 from types import FrameType
 
 from testbed.alertmanager import alertmanager
+from testbed.cluster import cluster
 from testbed.prometheus import prometheus
 from testbed.server import NotReadyError
-from tools.catalog import ToolMissingError
+from tools.catalog import ToolMissingError, find
 
 _CANNOT_RUN = 127  # what a shell answers when a command cannot be found
 _SIGNALLED = 128  # ... and this plus the number of the signal when one ended it
@@ -25,11 +26,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m testbed",
         description="Start real servers on free loopback ports, run COMMAND, stop them, and end with its exit code.",
-        epilog="The command finds them in AIOPS_PROMETHEUS__URL and AIOPS_ALERTMANAGER__URL.",
+        epilog="The command finds them in AIOPS_PROMETHEUS__URL, AIOPS_ALERTMANAGER__URL and KUBECONFIG.",
     )
     parser.add_argument("--prometheus", action="store_true", help="an empty Prometheus that accepts remote writes")
     parser.add_argument(
         "--alertmanager", action="store_true", help="an Alertmanager, where Prometheus sends its alerts"
+    )
+    parser.add_argument(
+        "--cluster", action="store_true", help="a Kubernetes control plane with two nodes that exist only in its API"
     )
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="after --, with its arguments")
     asked = parser.parse_args()
@@ -46,6 +50,15 @@ def main() -> int:
                 server = stack.enter_context(prometheus(alertmanager_url=found.get("AIOPS_ALERTMANAGER__URL")))
                 found["AIOPS_PROMETHEUS__URL"] = server.url
                 _announce("Prometheus", server.url, started)
+            path = [str(Path(sys.executable).parent)]
+            if asked.cluster:
+                started = time.monotonic()
+                api = stack.enter_context(cluster()).api
+                found["KUBECONFIG"] = str(api.kubeconfig)
+                path += [str(find(program).parent) for program in ("kubectl", "helm")]
+                _announce("Kubernetes", api.url, started)
+            # The programs installed beside this Python, `aiops` above all, come first.
+            found["PATH"] = os.pathsep.join([*path, os.environ.get("PATH", os.defpath)])
             return _run(asked.command, found)
     except (ToolMissingError, NotReadyError) as error:
         print(f"testbed: {error}", file=sys.stderr)
@@ -55,10 +68,8 @@ def main() -> int:
 
 
 def _run(command: list[str], found: dict[str, str]) -> int:
-    # The programs installed beside this Python, `aiops` above all, come first.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     try:
-        process = subprocess.Popen(command, env={**os.environ, **found, "PATH": path})
+        process = subprocess.Popen(command, env={**os.environ, **found})
     except OSError as error:
         print(f"testbed: cannot run {command[0]}: {error.strerror}", file=sys.stderr)
         return _CANNOT_RUN

@@ -64,6 +64,10 @@ class ApiServer:
         with ApiClient(_configuration(self.url, self.authority, token)) as client:
             yield client
 
+    def kubeconfig_with(self, token: str, file: Path) -> Path:
+        """Write a file with which a program is whoever ``token`` belongs to."""
+        return _write_kubeconfig(file, self.url, self.authority, {"token": token})
+
     def kubeconfig_of(self, user: str) -> Path:
         """Write a file with which a program is ``user``, proven by a certificate."""
         file = user.replace(":", "-")

@@ -15,6 +15,9 @@ from tools.catalog import find
 # These need a cloud, or addresses for pods; the rest is what every cluster runs.
 _CONTROLLERS = "*,-node-ipam-controller,-cloud-node-lifecycle-controller,-service-lb-controller,-node-route-controller"
 
+# A controller may send 20 requests a second by default. Here a minute of a cluster's life often takes seconds.
+_UNHURRIED = ("--kube-api-qps=2000", "--kube-api-burst=4000")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cluster:
@@ -70,6 +73,7 @@ def _controllers(api: ApiServer, sync: timedelta, stabilization: timedelta) -> A
         f"--root-ca-file={api.authority.certificate}",
         "--use-service-account-credentials=true",
         f"--controllers={_CONTROLLERS}",
+        *_UNHURRIED,
         f"--horizontal-pod-autoscaler-sync-period={sync.total_seconds()}s",
         f"--horizontal-pod-autoscaler-downscale-stabilization={stabilization.total_seconds()}s",
         # Young pods count after a second: the test's loads change within seconds, too.
@@ -79,7 +83,7 @@ def _controllers(api: ApiServer, sync: timedelta, stabilization: timedelta) -> A
 
 
 def _scheduler(api: ApiServer) -> AbstractContextManager[Server]:
-    return _component("kube-scheduler", api)
+    return _component("kube-scheduler", api, *_UNHURRIED)
 
 
 def _component(name: str, api: ApiServer, *options: str) -> AbstractContextManager[Server]:

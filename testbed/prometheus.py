@@ -19,6 +19,7 @@ def prometheus(
     rule_files: Sequence[Path] = (),
     alertmanager_url: str | None = None,
     evaluate_every: timedelta = timedelta(seconds=5),
+    program: str = "prometheus",
 ) -> AbstractContextManager[Server]:
     """Run an empty Prometheus until the ``with`` block ends.
 
@@ -28,6 +29,7 @@ def prometheus(
         rule_files: Files of recording and alerting rules.
         alertmanager_url: Where its alerts go; nowhere if None.
         evaluate_every: How often it scrapes and evaluates rules.
+        program: Which one of the catalog.
 
     Raises:
         ToolMissingError: If this machine has no Prometheus yet.
@@ -48,7 +50,7 @@ def prometheus(
         file = folder / "prometheus.yml"
         file.write_text(yaml.safe_dump(config))
         return [
-            find("prometheus"),
+            find(program),
             f"--config.file={file}",
             f"--storage.tsdb.path={folder / 'data'}",
             "--storage.tsdb.retention.time=10y",  # history pushed in is not to be deleted at the next compaction

@@ -1,16 +1,19 @@
 """One real server program as a child process: a free port, a data folder of its own, a log, and a certain end."""
 
 import contextlib
+import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -41,6 +44,11 @@ class Server:
     grace_seconds: float = _STOP_GRACE_SECONDS
 
     @property
+    def port(self) -> int:
+        """Return the loopback port that it listens on."""
+        return int(self.url.rsplit(":", 1)[1])
+
+    @property
     def log(self) -> Path:
         """Return the file that holds everything the program printed."""
         return self.folder / f"{self.name}.log"
@@ -58,14 +66,11 @@ class Server:
         return self.process.poll() is None
 
     def stop(self) -> None:
-        """End the process: ask, and after the grace time insist. Does nothing when it has ended already."""
-        if self.is_running() and self.grace_seconds > 0:
-            self.process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(self.grace_seconds)
-        if self.is_running():
-            self.process.kill()
-        self.process.wait()
+        """End the process: ask, and after the grace time insist; with it goes what it started and left behind.
+
+        Does nothing when it has ended already.
+        """
+        end_group(self.process, self.grace_seconds)
 
 
 @contextlib.contextmanager
@@ -77,6 +82,8 @@ def running(
     ready_within_seconds: float = 30.0,
     authority: Path | None = None,
     grace_seconds: float = _STOP_GRACE_SECONDS,
+    port: int | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """Run a server on a free loopback port until the ``with`` block ends.
 
@@ -86,6 +93,8 @@ def running(
         ready_path: Answers 200 once the server is ready.
         authority: The certificate that signed the server's, when it speaks HTTPS; None means HTTP.
         grace_seconds: How long it may take to end when asked to; zero kills it at once.
+        port: Instead of a free one.
+        environment: All that it sees of it; ours if None.
 
     Raises:
         NotReadyError: If it ends or stays silent; carries the log.
@@ -93,9 +102,9 @@ def running(
     for attempt in range(1, _ATTEMPTS_AT_A_PORT + 1):
         folder = Path(tempfile.mkdtemp(prefix=f"aiops-{name}-"))
         try:
-            port = free_port()
-            process = _start(name, folder, command(port, folder))
-            url = f"{'http' if authority is None else 'https'}://127.0.0.1:{port}"
+            own = free_port() if port is None else port
+            process = _start(name, folder, command(own, folder), environment)
+            url = f"{'http' if authority is None else 'https'}://127.0.0.1:{own}"
             server = Server(name=name, url=url, folder=folder, process=process, grace_seconds=grace_seconds)
             try:
                 _wait_until_ready(server, ready_path, ready_within_seconds, authority)
@@ -113,6 +122,19 @@ def running(
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def end_group(process: subprocess.Popen[Any], grace_seconds: float = _STOP_GRACE_SECONDS) -> None:
+    """End a process that leads a group of its own, and whatever it has started and left behind."""
+    if process.poll() is not None:
+        return
+    if grace_seconds > 0:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(grace_seconds)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 def free_port() -> int:
     """Return a loopback port that nothing listens on at this moment."""
     with socket.socket() as probe:
@@ -121,11 +143,14 @@ def free_port() -> int:
         return port
 
 
-def _start(name: str, folder: Path, command: Sequence[str | Path]) -> subprocess.Popen[bytes]:
+def _start(
+    name: str, folder: Path, command: Sequence[str | Path], environment: Mapping[str, str] | None
+) -> subprocess.Popen[bytes]:
     with (folder / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
-            [*_dies_with_parent(), *map(str, command)],
+            [*dies_with_parent(), *map(str, command)],
             cwd=folder,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -133,7 +158,7 @@ def _start(name: str, folder: Path, command: Sequence[str | Path]) -> subprocess
         )
 
 
-def _dies_with_parent() -> list[str]:
+def dies_with_parent() -> list[str]:
     """Return a prefix that has Linux end the server should we be killed without a chance to do it."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []

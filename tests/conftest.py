@@ -1,6 +1,7 @@
 """Fixtures for every test: real servers, real data, and what happens where either is missing."""
 
 import os
+from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,23 @@ def _skip_unless_ci() -> Generator[None]:
         if IN_CI:
             raise
         pytest.skip(f"NOT tested: {error}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """With ``--durations``, say also what each folder of tests took; a shared server counts where it is first used."""
+    if config.option.durations is None:
+        return
+    took: defaultdict[str, float] = defaultdict(float)
+    count: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                folder = Path(report.location[0]).parent.name
+                took[folder] += report.duration
+                count[folder] += report.when == "call"
+    terminalreporter.section("seconds by folder")
+    for folder, seconds in sorted(took.items(), key=lambda each: each[1], reverse=True):
+        terminalreporter.line(f"{seconds:7.1f} s  {folder} ({count[folder]} tests)")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,12 +1,14 @@
 """Settings from the environment: what is read, and which mistakes are named."""
 
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from aiops import wiring
+from aiops.adapters.clock import SystemClock
 from aiops.errors import ConfigError
 from aiops.settings import PrometheusSettings, Settings, variables
 
@@ -36,6 +38,15 @@ def test_each_group_is_set_by_its_variables(monkeypatch):
     assert settings.token.get_secret_value() == "s3cret"
     assert settings.timeout == timedelta(seconds=90)
     assert settings.headers["X-Scope-OrgID"].get_secret_value() == "shop"
+
+
+def test_the_clock_is_the_machines_until_a_rehearsal_is_set(monkeypatch):
+    assert isinstance(wiring.clock(Settings.from_environment()), SystemClock)
+    monkeypatch.setenv("AIOPS_CLOCK__START", "2026-01-31T13:00:00+01:00")
+    monkeypatch.setenv("AIOPS_CLOCK__ANCHOR", datetime.now(UTC).isoformat())
+    monkeypatch.setenv("AIOPS_CLOCK__SPEED", "30")
+    now = wiring.clock(Settings.from_environment()).now()
+    assert datetime(2026, 1, 31, 12, tzinfo=UTC) <= now < datetime(2026, 1, 31, 12, 10, tzinfo=UTC)
 
 
 def test_a_header_can_be_set_alone(monkeypatch):
@@ -79,6 +90,10 @@ def test_an_unknown_name_is_refused_with_the_closest_known_one(monkeypatch, name
         ("AIOPS_PROMETHEUS__USERNAME", "ann", "username and password come together"),
         ("AIOPS_PROMETHEUS__HEADERS", "X: y", "AIOPS_PROMETHEUS__HEADERS"),
         ("AIOPS_PROMETHEUS", "{", "JSON"),
+        ("AIOPS_CLOCK__START", "2026-01-31T12:00:00Z", "start and anchor come together"),
+        ("AIOPS_CLOCK__START", "2026-01-31T12:00:00", "AIOPS_CLOCK__START: .*timezone"),
+        ("AIOPS_CLOCK__SPEED", "30", "speed needs start and anchor"),
+        ("AIOPS_CLOCK__SPEED", "0", "AIOPS_CLOCK__SPEED: .*greater than 0"),
         ("AIOPS_PROMETHEUS", '{"tokn": "s3cret"}', "AIOPS_PROMETHEUS__TOKN: .*not permitted"),
     ],
 )
@@ -121,3 +136,14 @@ def test_the_reference_page_lists_every_setting():
     names = [name for name in variables() if "__" in name]
     assert len(names) > 10
     assert [name for name in names if f"`{name}`" not in page] == []
+
+
+def test_what_a_job_does_is_a_setting_and_a_run_may_say_otherwise(monkeypatch):
+    monkeypatch.setenv("AIOPS_TRAINING__FORECASTERS", "holt-winters, ets")
+    monkeypatch.setenv("AIOPS_TRAINING__HORIZON", "1d")
+    said = Settings.from_environment().training
+    assert (said.forecasters, said.horizon) == (("holt-winters", "ets"), timedelta(days=1))
+    changed = said.changed({"horizon": "6h", "step": None, "query": "", "forecasters": []})
+    assert (changed.horizon, changed.step, changed.query) == (timedelta(hours=6), timedelta(minutes=5), None)
+    assert changed.forecasters == said.forecasters
+    assert said.changed(changed.model_dump(mode="json")) == changed

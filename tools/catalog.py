@@ -16,52 +16,61 @@ _KUBERNETES_VERSION = {
     for name, value in (("gitVersion", _KUBERNETES), ("gitMajor", "1"), ("gitMinor", "36"))
 }
 
-# What plain `make tools` obtains, and what `make tools GROUP=cluster` builds: minutes of work the first time.
-DEFAULT_GROUP = "monitoring"
-GROUPS: dict[str, tuple[Tool, ...]] = {
-    DEFAULT_GROUP: (
-        DebianTool(
-            name="prometheus",
-            package="prometheus",
-            version="2.42.",
-            programs={"prometheus": "usr/bin/prometheus", "promtool": "usr/bin/promtool"},
-        ),
-        DebianTool(
-            name="alertmanager",
-            package="prometheus-alertmanager",
-            version="0.25.",
-            programs={"alertmanager": "usr/bin/prometheus-alertmanager", "amtool": "usr/bin/amtool"},
-            compiled_in="/usr/share/prometheus/alertmanager",  # notification templates; it does not start without them
-        ),
+# What tests and demos need. The first time costs about ten minutes, most of them for Kubernetes.
+_TOOLS: tuple[Tool, ...] = (
+    DebianTool(
+        name="prometheus",
+        package="prometheus",
+        version="2.42.",
+        programs={"prometheus": "usr/bin/prometheus", "promtool": "usr/bin/promtool"},
     ),
-    "cluster": (
-        GoTool(name="etcd", packages={"etcd": "go.etcd.io/etcd/server/v3"}),
-        GoTool(
-            name="kubernetes",
-            packages={
-                program: f"k8s.io/kubernetes/cmd/{program}"
-                for program in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
-            },
-            variables=_KUBERNETES_VERSION,
-        ),
-        GoTool(
-            name="kwok",
-            packages={"kwok": "sigs.k8s.io/kwok/cmd/kwok"},
-            files={"sigs.k8s.io/kwok": "kustomize"},  # its custom resources, and stages of nodes and pods
-        ),
-        GoTool(
-            name="metrics-server",
-            packages={"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
-            variables={"k8s.io/client-go/pkg/version.gitVersion": "v0.9.0"},
-        ),
-        GoTool(
-            name="helm",
-            packages={"helm": "helm.sh/helm/v4/cmd/helm"},
-            variables={"helm.sh/helm/v4/internal/version.version": "v4.2.4"},
-        ),
+    DebianTool(
+        name="alertmanager",
+        package="prometheus-alertmanager",
+        version="0.25.",
+        programs={"alertmanager": "usr/bin/prometheus-alertmanager", "amtool": "usr/bin/amtool"},
+        compiled_in="/usr/share/prometheus/alertmanager",  # notification templates; it does not start without them
     ),
-}
-CATALOG: dict[str, Tool] = {tool.name: tool for tools in GROUPS.values() for tool in tools}
+    GoTool(name="etcd", packages={"etcd": "go.etcd.io/etcd/server/v3"}),
+    GoTool(
+        name="kubernetes",
+        packages={
+            program: f"k8s.io/kubernetes/cmd/{program}"
+            for program in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+        },
+        variables=_KUBERNETES_VERSION,
+    ),
+    GoTool(
+        name="kwok",
+        packages={"kwok": "sigs.k8s.io/kwok/cmd/kwok"},
+        files={"sigs.k8s.io/kwok": "kustomize"},  # its custom resources, and stages of nodes and pods
+    ),
+    GoTool(
+        name="metrics-server",
+        packages={"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
+        variables={"k8s.io/client-go/pkg/version.gitVersion": "v0.9.0"},
+    ),
+    GoTool(
+        name="helm",
+        packages={"helm": "helm.sh/helm/v4/cmd/helm"},
+        variables={"helm.sh/helm/v4/internal/version.version": "v4.2.4"},
+    ),
+    GoTool(
+        name="prometheus-operator",
+        packages={},
+        files={"github.com/prometheus-operator/prometheus-operator": "example/prometheus-operator-crd"},
+    ),
+    GoTool(
+        name="prometheus3",
+        packages={"prometheus-3": "github.com/prometheus/prometheus/cmd/prometheus"},
+        variables={"github.com/prometheus/common/version.Version": "3.15.0"},
+        tags=("remove_all_sd",),  # all the clouds where it could look for what to scrape
+    ),
+)
+SLOW = frozenset({"prometheus3"})
+"""What only `make test-slow` needs."""
+
+CATALOG: dict[str, Tool] = {tool.name: tool for tool in _TOOLS}
 
 
 class ToolMissingError(Exception):
@@ -74,13 +83,20 @@ def find(program: str) -> Path:
     Raises:
         ToolMissingError: If its tool has not been obtained yet, or no tool brings it.
     """
-    for group, tools in GROUPS.items():
-        for tool in tools:
-            if program in tool.programs:
-                path = folder(tool) / tool.programs[program]
-                if not path.is_file():
-                    command = "make tools" if group == DEFAULT_GROUP else f"make tools GROUP={group}"
-                    raise ToolMissingError(f"{program} is not in {folder(tool)}; get it with: {command}")
-                return path
+    for tool in CATALOG.values():
+        if program in tool.programs:
+            return find_file(tool.name, tool.programs[program])
     known = ", ".join(sorted(name for tool in CATALOG.values() for name in tool.programs))
     raise ToolMissingError(f"no tool brings the program {program!r}; the catalog has: {known}")
+
+
+def find_file(name: str, path: str) -> Path:
+    """Return a file or folder that the tool ``name`` brings, such as the custom resources of one.
+
+    Raises:
+        ToolMissingError: If the tool has not been obtained yet, or does not bring it.
+    """
+    home = folder(CATALOG[name])
+    if not (home / path).exists():
+        raise ToolMissingError(f"{path} is not in {home}; get it with: make tools")
+    return home / path

@@ -19,19 +19,21 @@ _FLAGS = ("-mod=readonly", "-trimpath", "-buildvcs=false")
 
 @dataclass(frozen=True)
 class GoTool:
-    """Programs out of Go modules, built from ``tools/NAME/go.mod`` and ``go.sum``.
+    """Programs and files out of Go modules, as ``tools/NAME/go.mod`` and ``go.sum`` name them.
 
     Attributes:
         name: Name of the tool, and of the folder with the two files.
         packages: Program name -> path of its main package.
         variables: Variable of a package -> what the linker puts there, such as the version to report.
         files: Module -> a folder of it that comes along, with all below it.
+        tags: Build tags, such as those that leave parts out.
     """
 
     name: str
     packages: Mapping[str, str]
     variables: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
 
     @property
     def programs(self) -> dict[str, str]:
@@ -40,7 +42,7 @@ class GoTool:
 
     def definition(self) -> str:
         """Return the content of the two files, how they are used, and the processor that it is for."""
-        recipe = (_FLAGS, dict(self.packages), self._linker_flags(), dict(self.files), platform.machine())
+        recipe = (self._flags(), dict(self.packages), self._linker_flags(), dict(self.files), platform.machine())
         return "\n".join([f"go {recipe}", self._read("go.mod"), self._read("go.sum")])
 
     def obtain(self, into: Path) -> None:
@@ -53,11 +55,12 @@ class GoTool:
         for program, package in self.packages.items():
             steps.run(
                 f"build {program} with Go",
-                [go, "build", *_FLAGS, f"-ldflags={self._linker_flags()}", "-o", into / program, package],
+                [go, "build", *self._flags(), f"-ldflags={self._linker_flags()}", "-o", into / program, package],
                 cwd=self._folder(),
                 env=environment,
             )
         for module, part in self.files.items():
+            steps.run(f"download {module}", [go, "mod", "download", module], cwd=self._folder(), env=environment)
             listed = subprocess.run(
                 [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module],
                 cwd=self._folder(),
@@ -76,6 +79,9 @@ class GoTool:
 
     def _read(self, file: str) -> str:
         return (self._folder() / file).read_text()
+
+    def _flags(self) -> tuple[str, ...]:
+        return (*_FLAGS, f"-tags={','.join(self.tags)}") if self.tags else _FLAGS
 
     def _linker_flags(self) -> str:
         return " ".join(["-s -w", *(f"-X {name}={value}" for name, value in self.variables.items())])

@@ -9,10 +9,11 @@ from typing import Any
 import httpx
 
 from aiops.alerting.alert import Alert
-from aiops.errors import UpstreamRejectedError, UpstreamUnavailableError
+from aiops.errors import ContentRejectedError, UpstreamRejectedError, UpstreamUnavailableError
 
 _PATH = "/api/v2/alerts"
 _TOLD_LATER = frozenset({httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS})
+_CONTENT = frozenset({httpx.codes.BAD_REQUEST, httpx.codes.REQUEST_ENTITY_TOO_LARGE, httpx.codes.UNPROCESSABLE_ENTITY})
 _SHOWN_CHARACTERS = 500
 
 
@@ -35,8 +36,9 @@ class AlertmanagerSink:
 
         Raises:
             UpstreamUnavailableError: No answer, or one that says "later" (408, 429, 5xx).
-            UpstreamRejectedError: Any other answer but success. Alertmanager keeps those alerts of the batch that are
-                valid even when it answers 400.
+            ContentRejectedError: It refuses these alerts (400, 413, 422). Alertmanager keeps those of the batch that
+                are valid even when it answers 400.
+            UpstreamRejectedError: Any other answer but success: its address or our credentials are wrong.
         """
         if not alerts:
             return
@@ -51,6 +53,8 @@ class AlertmanagerSink:
         said = f"Alertmanager at {url} answered {answer.status_code}: {answer.text[:_SHOWN_CHARACTERS].strip()}"
         if answer.is_server_error or answer.status_code in _TOLD_LATER:
             raise UpstreamUnavailableError(said)
+        if answer.status_code in _CONTENT:
+            raise ContentRejectedError(said)
         if answer.is_redirect:
             raise UpstreamRejectedError(f"{said}: it redirects, give its final URL")
         raise UpstreamRejectedError(said)

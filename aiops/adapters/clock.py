@@ -1,4 +1,4 @@
-"""Where entry points get the time from: the machine, or a simulation."""
+"""Where entry points get the time from: the machine, a rehearsal of the past, or a simulation."""
 
 from __future__ import annotations
 
@@ -21,6 +21,39 @@ class SystemClock:
         require_utc(at, "at")
         while (left := (at - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - the machine's time can be set back
             await asyncio.sleep(left)
+
+
+class RehearsalClock:
+    """The machine's time, moved to another start and sped up: several processes with the same arguments agree on it.
+
+    Args:
+        start: What it reads at ``anchor``. Timezone-aware, UTC.
+        anchor: A real instant. Timezone-aware, UTC.
+        speed: How many times as fast as real time it runs.
+
+    Raises:
+        DataError: If an instant is not UTC.
+        ValueError: If ``speed`` is not positive.
+    """
+
+    def __init__(self, start: datetime, anchor: datetime, speed: float = 1.0) -> None:
+        require_utc(start, "start")
+        require_utc(anchor, "anchor")
+        if not speed > 0:
+            raise ValueError(f"speed must be positive, got {speed}")
+        self._start = start
+        self._anchor = anchor
+        self._speed = speed
+
+    def now(self) -> datetime:
+        """Return the present rehearsed instant, UTC."""
+        return self._start + self._speed * (datetime.now(UTC) - self._anchor)
+
+    async def sleep_until(self, at: datetime) -> None:
+        """Return at ``at``, or at once if it has passed."""
+        require_utc(at, "at")
+        while (left := (at - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - the machine's time can be set back
+            await asyncio.sleep(left / self._speed)
 
 
 class SimulatedClock:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from aiops.errors import DataError
+from aiops.errors import DataError, NoSeriesError
 from aiops.ports import Telemetry
 from aiops.series import Series, SeriesKey
 from aiops.series.grid import require_step, require_utc
@@ -53,7 +53,7 @@ def window(query: str, found: Sequence[Series], start: datetime, end: datetime, 
     require_utc(end, "end")
     require_step(step)
     if not found:
-        raise DataError(f"query {query!r} matches nothing: it is the id of a series, or a pattern such as '*'")
+        raise NoSeriesError(f"query {query!r} matches nothing: it is the id of a series, or a pattern such as '*'")
     placed, skipped = [], []
     for each in sorted(found, key=lambda series: series.key):
         try:
@@ -67,7 +67,7 @@ def window(query: str, found: Sequence[Series], start: datetime, end: datetime, 
         raise DataError(f"nothing that matches {query!r} can be used: {skipped[0][1]}")
     if not placed:
         begin, finish = min(each.start for each in found), max(each.end for each in found)
-        raise DataError(
+        raise NoSeriesError(
             f"query {query!r} matches nothing from {start.isoformat()} to {end.isoformat()}: the data go from "
             f"{begin.isoformat()} to {finish.isoformat()}"
         )

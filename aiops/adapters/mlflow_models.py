@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,6 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from sqlalchemy.exc import SQLAlchemyError
 
 from aiops.adapters.bundle_files import read_bundle
 from aiops.errors import ConfigError, ModelError, UpstreamRejectedError, UpstreamUnavailableError
@@ -88,7 +88,12 @@ class MlflowModels:
         return self._opened
 
     def _require_sqlite(self, path: Path) -> None:
-        """MLflow would try for minutes to open what is no database."""
+        """MLflow would try for minutes to open what is no database, and its small edition opens none."""
+        if importlib.util.find_spec("sqlalchemy") is None:
+            raise ConfigError(
+                f"--registry {self._uri}: a registry in a file needs the extra `train` (pip install 'aiops[train]'); "
+                "with `serve` alone, give the URL of an MLflow server"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             with path.open("rb") as file:
@@ -168,10 +173,19 @@ class MlflowModels:
             if status >= 500 or status == _TOO_MANY_REQUESTS:
                 raise UpstreamUnavailableError(f"MLflow at {self._uri} did not answer: {error}") from error
             raise UpstreamRejectedError(f"MLflow at {self._uri} refused: {error}") from error
-        except SQLAlchemyError as error:
+        except _database_errors() as error:
             raise UpstreamUnavailableError(f"MLflow's database {self._uri} cannot be used: {error}") from error
         except OSError as error:
             raise UpstreamUnavailableError(f"MLflow at {self._uri} cannot be used: {error}") from error
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    """Return what a registry in a file raises: nothing where the library for one is missing."""
+    if importlib.util.find_spec("sqlalchemy") is None:
+        return ()
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (SQLAlchemyError,)
 
 
 def _status(error: MlflowException) -> int:

@@ -20,7 +20,7 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from aiops.adapters.prometheus_http import PrometheusHttp
 from aiops.adapters.promql import QueryText, family, looks_like_counter
-from aiops.errors import DataError, UpstreamRejectedError, UpstreamUnavailableError
+from aiops.errors import DataError, NoSeriesError, UpstreamRejectedError, UpstreamUnavailableError
 from aiops.ports import Telemetry
 from aiops.series import FloatArray, IntArray, Series, SeriesKey, epoch_seconds
 from aiops.series.grid import require_step, require_utc
@@ -96,7 +96,7 @@ class PrometheusSource:
                 rows[key][columns] = values
             self._refuse_size(len(rows), query, grid)
         if not rows:
-            raise DataError(
+            raise NoSeriesError(
                 f"query {query!r} matches nothing from {start.isoformat()} to {end.isoformat()}: check the metric's "
                 f"name, its labels and the time range at {self._http.url}/graph"
             )

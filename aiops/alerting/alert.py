@@ -60,5 +60,10 @@ class Alert:
     @property
     def fingerprint(self) -> str:
         """Return 16 hex digits that depend on the labels alone: same cause, same fingerprint."""
-        identity = json.dumps(sorted(self.labels.items()), ensure_ascii=False)
-        return hashlib.sha256(identity.encode()).hexdigest()[:16]
+        return fingerprint(self.labels)
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """Return the fingerprint of an alert with these labels."""
+    identity = json.dumps(sorted(labels.items()), ensure_ascii=False)
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]

@@ -33,6 +33,7 @@ class Subject:
         unit: Base unit of its values; empty if unknown.
         model: Which model made the forecast; empty if there is none.
         runbook: Where to read what to do; empty if nowhere.
+        labels: Sorted (label, value) pairs for routing, which go before those of the series.
     """
 
     key: SeriesKey
@@ -40,6 +41,7 @@ class Subject:
     unit: str = ""
     model: str = ""
     runbook: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,11 @@ def resolved(subject: Subject, episode: Episode, kind: Kind, ended: datetime) ->
         kind,
         f"{_name(subject)}: normal again after {lasted}; it was {_comparison(subject, episode.worst)}",
     )
+
+
+def calm_again(subject: Subject, since: datetime, ended: datetime) -> dict[str, str]:
+    """Return what changes in the annotations of an alert whose odd points are not remembered any more."""
+    return {"summary": f"{_name(subject)}: normal again after {duration_text(ended - since)}"}
 
 
 def silent(subject: Subject, last_seen: datetime, now: datetime) -> dict[str, str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from aiops.alerting import explain
-from aiops.alerting.alert import Alert, Severity, Status
+from aiops.alerting.alert import Alert, Severity, Status, fingerprint
 from aiops.alerting.explain import Episode, Subject
 from aiops.detection.score import AnomalyScore
 from aiops.errors import ConfigError
+from aiops.series import SeriesKey
 
 ANOMALOUS: Final = "SeriesAnomalous"
 SILENT: Final = "SeriesSilent"
@@ -107,6 +109,38 @@ def advance(
     return condition, changes + change
 
 
+def identities(subject: Subject) -> tuple[str, ...]:
+    """Return the fingerprints of all alerts that this series can have."""
+    kinds = ((ANOMALOUS, Severity.PAGE), (ANOMALOUS, Severity.TICKET), (SILENT, Severity.TICKET))
+    return tuple(fingerprint(_labels(name, severity, subject)) for name, severity in kinds)
+
+
+def resume(alerts: Sequence[Alert], key: SeriesKey, last_seen: datetime | None) -> Condition:
+    """Return the condition of a series whose alerts were firing when the process before this one ended.
+
+    The rule goes on from there: what is calm now is resolved when it has been calm for long enough.
+    """
+    condition = replace(CALM, last_seen=last_seen)
+    for alert in alerts:
+        if alert.labels["alertname"] == SILENT:
+            condition = replace(condition, silence=alert)
+        elif condition.alert is None or alert.severity is Severity.PAGE:
+            forgotten = AnomalyScore(
+                key=key,
+                at=alert.starts_at,
+                observed=math.nan,
+                expected=math.nan,
+                lower=math.nan,
+                upper=math.nan,
+                value=0.0,
+                detector="",
+                warming_up=False,
+            )
+            episode = Episode(since=alert.starts_at, points=1, worst=forgotten)
+            condition = replace(condition, alert=alert, episode=episode)
+    return condition
+
+
 def _count(rule: AlertRule, condition: Condition, score: AnomalyScore) -> Condition:
     odd, calm = score.value >= rule.ticket_score, score.value < rule.clear_score
     episode = condition.episode
@@ -152,7 +186,10 @@ def _decide(
 
 
 def _resolved(rule: AlertRule, alert: Alert, episode: Episode, now: datetime, subject: Subject) -> Alert:
-    said = explain.resolved(subject, episode, episode.kind(-(-rule.shift_after // subject.step)), now)
+    if math.isnan(episode.worst.observed):  # what was odd is known from the alert alone
+        said = dict(alert.annotations) | explain.calm_again(subject, episode.since, now)
+    else:
+        said = explain.resolved(subject, episode, episode.kind(-(-rule.shift_after // subject.step)), now)
     return replace(alert, status=Status.RESOLVED, ends_at=now, annotations=said)
 
 
@@ -191,9 +228,16 @@ def _missing(
 
 
 def _alert(name: str, severity: Severity, subject: Subject, since: datetime, said: dict[str, str]) -> Alert:
-    """Make a firing alert: labelled as its series, with what is the matter and how urgent it is, as routing needs."""
+    """Make a firing alert."""
+    labels = _labels(name, severity, subject)
+    return Alert(status=Status.FIRING, severity=severity, starts_at=since, labels=labels, annotations=said)
+
+
+def _labels(name: str, severity: Severity, subject: Subject) -> dict[str, str]:
+    """Return the labels of a series, and before them what is the matter and how urgent it is, as routing needs."""
     identity = {"alertname": name, "severity": severity.value}
     if subject.key.name:
         identity["metric"] = subject.key.name
+    identity = dict(subject.labels) | identity
     own = {(label if label not in identity else f"series_{label}"): value for label, value in subject.key.labels}
-    return Alert(status=Status.FIRING, severity=severity, starts_at=since, labels=identity | own, annotations=said)
+    return identity | own

@@ -15,8 +15,9 @@ from aiops.backtest.outcome import ScalingOutcome, Turn, judge
 from aiops.errors import ConfigError, DataError
 from aiops.forecasting.forecaster import WindowForecaster
 from aiops.scaling.capacity import replicas_for
-from aiops.scaling.loop import Observation, ScalingState, step
+from aiops.scaling.loop import step
 from aiops.scaling.policy import Mode, ScalingPolicy
+from aiops.scaling.state import Observation, ScalingState
 from aiops.series import FloatArray, IntArray, Series
 from aiops.series.grid import require_utc
 
@@ -147,7 +148,8 @@ def replay(
 
     Args:
         case: The workload.
-        policy: What decides. Its own mode does not matter here: a replay changes nothing but itself.
+        policy: What decides. Its own mode does not matter here: a replay changes nothing but itself. Nor does its
+            guard: there is no SLO to read.
         forecaster: What it reads.
         hpa: What stays in charge above the floor; None in mode Direct.
         mode: FLOOR or DIRECT.
@@ -202,6 +204,8 @@ def _decide_all(
 ) -> list[Turn]:
     if peaks.shape != case.cutoffs.shape:
         raise DataError(f"expected one forecast a decision, {case.cutoffs.shape}, got {peaks.shape}")
+    # A replay has no SLO to read, and a guard without answers would never let go of anything.
+    policy = policy.model_copy(update={"guard": None, "suspend": False})
     state, now = ScalingState(), case.workload.demand.start
     syncs, interval = case.syncs_between_decisions, case.syncs_between_decisions * SYNC
     turns = []

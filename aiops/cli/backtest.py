@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
 import sys
@@ -28,7 +27,6 @@ from aiops.cli.output import Format, end_partially, messages, progress, require_
 from aiops.errors import ConfigError
 
 if TYPE_CHECKING:
-    from aiops.backtest.comparison import Comparison
     from aiops.backtest.report import Report
     from aiops.backtest.study import Contender
 
@@ -43,8 +41,6 @@ What a scaler or a forecaster would have done on your own history.
 )
 
 _CORES = os.cpu_count() or 1
-_EXAMPLES = 3
-_EXAMPLE_TARGET = 0.7
 
 ReportOption = Annotated[Path, typer.Option("--report", help="Where the HTML report goes; its JSON goes beside it.")]
 WorkersOption = Annotated[
@@ -104,10 +100,9 @@ def scaling(
     from aiops import telemetry, wiring
     from aiops.adapters.clock import SystemClock
     from aiops.adapters.local_mapper import LocalMapper
-    from aiops.backtest.comparison import compare
-    from aiops.backtest.scaling_report import scaling_report
     from aiops.backtest.study import Grid
-    from aiops.usecases.backtest import Replay, cases_from, replay_example, sweep_all
+    from aiops.usecases.backtest import Replay, cases_from
+    from aiops.usecases.capacity import study
 
     telemetry.configure()
     require_writable(*_written(report), output)
@@ -121,30 +116,21 @@ def scaling(
     # A forecaster alone is tried at every level; a policy says which one its owner wants.
     grid = Grid(levels=()) if policy else Grid()
     with progress("replaying") as advance:
-        sweeps, failed = sweep_all(cases, contenders, grid, LocalMapper(workers), advance)
-    skipped = (*reading.telemetry.skipped, *unfit, *failed)
-    compared = compare(sweeps, cost)
-    best = next((each for each in contenders if each.name == compared.ours), contenders[0])
-    worst = sorted(
-        (case for case in cases if case.name in sweeps), key=lambda case: -_left(compared, best.name, case.name)
-    )
-    made = scaling_report(
-        sweeps,
-        command=_command(),
-        made_at=datetime.now(UTC),
-        examples=[replay_example(case, best, _EXAMPLE_TARGET) for case in worst[:_EXAMPLES]],
-        cost=cost,
-        skipped=skipped,
-    )
-    rows: list[dict[str, object]] = [
-        {"workload": name, **{scaler: 100 * each[index] for scaler, each in compared.apiece.items()}}
-        for index, name in enumerate(compared.workloads)
-    ]
-    rows.append({"workload": "(mean)", **{scaler: 100 * unmet for scaler, unmet in compared.unmet.items()}})
-    _write_report(made, report)  # before the table: a reader of stdout that is gone must not cost the report
-    write_table(rows, form, output, title=f"demand left unmet at {cost:g} times the oracle's replica-hours, %")
-    _conclude(made, report)
-    end_partially(skipped, reading.telemetry.warnings)
+        made = study(
+            cases,
+            contenders,
+            grid,
+            cost,
+            mapper=LocalMapper(workers),
+            progress=advance,
+            command=_command(),
+            made_at=datetime.now(UTC),
+            skipped=(*reading.telemetry.skipped, *unfit),
+        )
+    _write_report(made.report, report)  # before the table: a reader of stdout that is gone must not cost the report
+    write_table(made.rows(), form, output, title=f"demand left unmet at {cost:g} times the oracle's replica-hours, %")
+    _conclude(made.report, report)
+    end_partially(made.skipped, reading.telemetry.warnings)
 
 
 @app.command(short_help="Forecasters beside seasonal naive, on the same windows.")
@@ -224,19 +210,16 @@ def forecast(
 def _contenders(policies: list[Path], forecasters: list[str]) -> list[Contender]:
     from aiops.backtest.study import Contender
     from aiops.forecasting.catalog import window_forecaster
-    from aiops.scaling.policy import ScalingPolicy
     from aiops.scaling.policy_file import load_policy
+    from aiops.usecases.capacity import contenders_of
 
     if policies and forecasters:
         raise ConfigError("give --policy or --forecaster, not both: a policy names its own forecaster")
-    if policies:
-        found = {path.stem: load_policy(_text(path), str(path)) for path in policies}
-        if len(found) < len(policies):
-            raise ConfigError("two policies share a file name, and tables could not tell them apart: rename one")
-    else:
-        spec = {"bounds": {"minReplicas": 1, "maxReplicas": 1_000_000}, "load": {"capacityPerReplica": 1}}
-        names = forecasters or ["holt-winters", "last-week"]
-        found = {name: ScalingPolicy.model_validate({**spec, "forecast": {"model": name}}) for name in names}
+    if not policies:
+        return contenders_of(forecasters or ["holt-winters", "last-week"])
+    found = {path.stem: load_policy(_text(path), str(path)) for path in policies}
+    if len(found) < len(policies):
+        raise ConfigError("two policies share a file name, and tables could not tell them apart: rename one")
     return [
         Contender(name=name, policy=each, forecaster=window_forecaster(each.forecast.model))
         for name, each in found.items()
@@ -254,11 +237,6 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the policy {path}: {error}") from error
-
-
-def _left(compared: Comparison, scaler: str, workload: str) -> float:
-    unmet = compared.apiece[scaler][compared.workloads.index(workload)]
-    return 0.0 if math.isnan(unmet) else unmet  # NaN: no setting is as cheap as that
 
 
 def _command() -> str:

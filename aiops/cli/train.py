@@ -17,6 +17,7 @@ from aiops.wiring import Engine
 
 if TYPE_CHECKING:
     from aiops.series.snapshot import Snapshot
+    from aiops.settings import Settings
 
 _CORES = os.cpu_count() or 1
 
@@ -39,6 +40,14 @@ def train(
     name: Annotated[str, typer.Option("--name", help="Name of the registered model.")] = "aiops-forecasts",
     folder: Annotated[Path, typer.Option("--folder", help="Where snapshots and bundles are kept.")] = Path("training"),
     engine: Annotated[Engine, typer.Option("--engine", help="Who does the fitting.")] = Engine.LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address",
+            help="With --engine ray: a running cluster, such as ray://head:10001.",
+            show_default="AIOPS_RAY__ADDRESS; if that is not set, Ray is started here for the time of the work",
+        ),
+    ] = None,
     forecaster: Annotated[
         list[str] | None,
         typer.Option(
@@ -60,7 +69,13 @@ def train(
     step: StepOption = timedelta(minutes=5),
     end: EndOption = None,
     workers: Annotated[
-        int, typer.Option("--workers", min=1, help="Processes that share the work.", show_default="one a core")
+        int,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Processes that share the work; a cluster of Ray's decides itself.",
+            show_default="one a core",
+        ),
     ] = _CORES,
     form: FormatOption = Format.TABLE,
     output: OutputOption = None,
@@ -82,8 +97,12 @@ def train(
     require_writable(output)
     given = {"forecasters": tuple(dict.fromkeys(forecaster))} if forecaster else {}
     plan = Plan(horizon=horizon, history=history, choosing=choosing, judging=judging, **given)
+    configured = wiring.settings()
+    if ray_address is not None and engine is not Engine.RAY:
+        raise ConfigError("--ray-address goes with --engine ray")
+    mapper = wiring.mapper(engine, workers, ray_address or configured.ray.address)
     store = wiring.model_store(registry)
-    taken, warnings = _taken(source, query, snapshot, history, step, end)
+    taken, warnings = _taken(source, query, snapshot, history, step, end, configured)
     if snapshot is None:
         snapshot = write_snapshot(taken, folder / "snapshots")
     messages.print(f"snapshot: {snapshot}")
@@ -94,7 +113,7 @@ def train(
                 plan,
                 Gate(margin=margin),
                 name=name,
-                mapper=wiring.mapper(engine, workers),
+                mapper=mapper,
                 shelf=BundleFolder(folder / "bundles"),
                 store=store,
                 progress=advance,
@@ -103,9 +122,7 @@ def train(
     title = f"{len(done.bundle.entries)} series until {done.bundle.cutoff:%Y-%m-%d %H:%M} UTC"
     write_table(done.rows(), form, output, title=title)
     messages.print(f"bundle: {done.kept.path}")
-    stays = "stays without a champion" if done.champion is None else f"keeps version {done.champion.number}"
-    fate = "is the champion" if done.verdict.promote else f"is registered, and {name} {stays}"
-    messages.print(f"[bold]version {done.version.number} of {name} {fate}[/]: {done.verdict.explanation}")
+    messages.print(f"[bold]{done.fate()}[/]: {done.verdict.explanation}")
     end_partially(done.bundle.skipped, warnings)
 
 
@@ -116,6 +133,7 @@ def _taken(
     history: timedelta,
     step: timedelta,
     end: datetime | None,
+    configured: Settings,
 ) -> tuple[Snapshot, tuple[str, ...]]:
     from aiops import wiring
     from aiops.adapters.clock import SystemClock
@@ -128,4 +146,4 @@ def _taken(
             raise ConfigError("--query and --end go with --source: a snapshot is what it is")
         return read_snapshot(snapshot), ()
     request = wiring.Request(source=source or "", query=query, history=history, step=step, end=end)
-    return wiring.snapshot(request, wiring.settings(), SystemClock())
+    return wiring.snapshot(request, configured, SystemClock())

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from aiops.adapters.clock import SimulatedClock
+from aiops.adapters.local_forecasts import LocalForecasts
 from aiops.adapters.prometheus import PrometheusSource
 from aiops.adapters.remote_write import RemoteWriter
 from aiops.alerting.alert import Alert, Severity, Status
@@ -26,11 +27,11 @@ from aiops.demo.target import SimulatedTarget
 from aiops.detection.catalog import detector
 from aiops.detection.scorer import Scorer
 from aiops.errors import DataError, UpstreamRejectedError
-from aiops.forecasting.catalog import path_forecaster, window_forecaster
+from aiops.forecasting.catalog import path_forecaster
 from aiops.forecasting.forecast import Forecast
 from aiops.scaling.capacity import replicas_for
-from aiops.scaling.loop import ScalingState
 from aiops.scaling.policy import Bounds, ForecastRules, Load, Mode, ScalingPolicy
+from aiops.scaling.state import ScalingState
 from aiops.series import FloatArray, Frame
 from aiops.settings import PrometheusSettings
 from aiops.usecases import scale
@@ -142,14 +143,14 @@ async def _stream(
     target = SimulatedTarget(demand, cast.capacity_per_replica, Hpa(target=_HPA_TARGET), first)
     policy = policy_for(cast)
     asked = scale.DemandQuery(query=cast.scaled_query, step=future.step, history=timedelta(days=7))
-    forecaster = window_forecaster(policy.forecast.model)
+    forecasts = LocalForecasts(source)
     clock, state = SimulatedClock(future.start), ScalingState()
     scores = np.zeros((len(history.keys), future.length))
     alerts: list[Alert] = []
     turns: list[Turn] = []
     told = 0
     for column in range(future.length):
-        turn = await scale.scale(source, target, forecaster, policy, asked, state, clock.now())
+        turn = await scale.scale(source, target, forecasts, policy, asked, state, clock.now())
         state = turn.state
         turns.append(Turn(turn.at, turn.decision))
         if turn.decision.desired != turn.decision.current and told < _FIRST_DECISIONS:

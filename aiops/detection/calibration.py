@@ -93,11 +93,20 @@ class Calibration:
         Args:
             survival: At most 0.01: it is the tail that is asked.
         """
-        cells = state[rows]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            excess = cells["spread"] * np.log(cells["share"] / survival)
-        found = np.sinh(cells["cut"] + np.maximum(excess, 0.0))
-        return np.where(cells["seen"] >= self.warm_up, found, np.nan)
+        found = np.empty(len(rows))
+        compiled(_raw_at)(state, rows, survival, self.warm_up, found)
+        return found
+
+
+def _raw_at(state: Any, rows: IntArray, survival: float, warm_up: float, found: FloatArray) -> None:
+    for i in range(len(rows)):
+        cell = state[rows[i]]
+        if cell["seen"] < warm_up:
+            found[i] = np.nan
+            continue
+        share = cell["share"] / survival
+        excess = cell["spread"] * math.log(share) if share > 1.0 else 0.0
+        found[i] = math.sinh(cell["cut"] + excess)
 
 
 def _survival(state: Any, rows: IntArray, raw: FloatArray, warm_up: float, found: FloatArray) -> None:

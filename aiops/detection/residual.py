@@ -91,11 +91,8 @@ class ResidualDetector:
 
     def score(self, state: Cells, points: Points) -> FloatArray:
         """Return the size of the residual over the scale, shape ``[m]``; NaN for a gap or while warming up."""
-        centre, below, above = self._normal(state, points)
-        with np.errstate(over="ignore"):  # infinitely far is MOST
-            residual = points.values - centre
-            raw = np.abs(residual) / np.where(residual > 0, above, below)
-        return np.minimum(raw, MOST)
+        found: FloatArray = self._judged(state, points, points.values)[3]
+        return found
 
     def learn(self, state: Cells, points: Points) -> None:
         """Move level and scales towards each point; a gap teaches nothing."""
@@ -117,29 +114,41 @@ class ResidualDetector:
 
     def interval(self, state: Cells, points: Points, raw: FloatArray) -> FloatArray:
         """Return what is expected, and the values on both sides of it whose raw score is ``raw``."""
-        centre, below, above = self._normal(state, points)
-        with np.errstate(over="ignore"):
-            return np.stack([centre, centre - raw * below, centre + raw * above])
+        return self._judged(state, points, raw)[:3]
 
-    def _normal(self, state: Cells, points: Points) -> tuple[FloatArray, FloatArray, FloatArray]:
-        found = np.empty((3, len(points.rows)))
+    def _judged(self, state: Cells, points: Points, raw: FloatArray) -> FloatArray:
+        found = np.empty((4, len(points.rows)))
         compiled(_judge)(
-            state, points.rows, points.expected, points.lower, points.upper, self.warm_up, self.floor_ratio, found
+            state,
+            points.rows,
+            points.values,
+            points.expected,
+            points.lower,
+            points.upper,
+            raw,
+            self.warm_up,
+            self.floor_ratio,
+            found,
         )
-        return found[0], found[1], found[2]
+        return found
 
 
 def _judge(
     state: Any,
     rows: IntArray,
+    values: FloatArray,
     expected: FloatArray,
     lower: FloatArray,
     upper: FloatArray,
+    raw: FloatArray,
     warm_up: float,
     floor_ratio: float,
     found: FloatArray,
 ) -> None:
-    """Write centre, scale below it and scale above it to ``found [3, m]``; NaN while warming up."""
+    """Write what is expected, the values below and above it whose raw score is ``raw``, and the point's own raw score.
+
+    To ``found [4, m]``; NaN while warming up, and for the score of a gap.
+    """
     for i in range(len(rows)):
         cell = state[rows[i]]
         below, above = 1.0, 1.0
@@ -154,9 +163,13 @@ def _judge(
             found[:, i] = np.nan
             continue
         floor = max(floor_ratio * cell["size"], 1e-300)
+        below, above = max(scale * below, floor), max(scale * above, floor)
         found[0, i] = centre
-        found[1, i] = max(scale * below, floor)
-        found[2, i] = max(scale * above, floor)
+        found[1, i] = centre - raw[i] * below
+        found[2, i] = centre + raw[i] * above
+        residual = values[i] - centre
+        odd = abs(residual) / (above if residual > 0 else below)
+        found[3, i] = MOST if odd > MOST else odd  # infinitely far is MOST, and NaN stays
 
 
 def _learn(

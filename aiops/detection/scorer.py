@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -13,6 +14,7 @@ from aiops.detection.detector import BoolArray, Cells, Detector, Points
 from aiops.detection.gate import Gate
 from aiops.errors import ConfigError
 from aiops.series import FloatArray, IntArray
+from aiops.series.compiled import compiled
 
 _NORMAL_SHARE = 1e-3  # the interval shown to people holds all but this share of normal points
 
@@ -88,20 +90,34 @@ class Scorer:
             gate=self.gate.start(n),
         )
 
+    def grown(self, state: ScorerState, more: int) -> ScorerState:
+        """Return ``state`` followed by ``more`` series that have seen nothing."""
+        new = self.start(more)
+        return ScorerState(
+            detectors=tuple(_joined(own, rest) for own, rest in zip(state.detectors, new.detectors, strict=True)),
+            calibrations=tuple(np.concatenate(pair) for pair in zip(state.calibrations, new.calibrations, strict=True)),
+            gate=np.concatenate([state.gate, new.gate]),
+        )
+
+    def put(self, state: ScorerState, rows: IntArray, other: ScorerState) -> None:
+        """Overwrite the given rows of ``state`` with the series of ``other``, in their order."""
+        for own, new in zip(state.detectors, other.detectors, strict=True):
+            for place, row in enumerate(rows.tolist()):
+                own[row] = new[place]
+        for own, new in zip(state.calibrations, other.calibrations, strict=True):
+            own[rows] = new
+        state.gate[rows] = other.gate
+
     def step(self, state: ScorerState, points: Points) -> Scores:
         """Score a column of points, then learn from it."""
         raw, survivals = self._judge(state, points, range(len(self.detectors)))
         joint = _joint(survivals)
-        judged = ~np.isnan(joint)
-        oddest = np.argmin(np.where(np.isnan(survivals), np.inf, survivals), axis=0)
+        m = len(points.rows)
+        values, oddest, warming_up = np.empty(m), np.empty(m, dtype=np.int64), np.empty(m, dtype=np.bool_)
+        compiled(_say)(points.values, survivals, joint, values, oddest, warming_up)
         expected, lower, upper = self._interval(state, points)
         scores = Scores(
-            values=np.where(judged, 1.0 - joint, 0.0),
-            detectors=np.where(judged, oddest, -1),
-            expected=expected,
-            lower=lower,
-            upper=upper,
-            warming_up=~judged & ~np.isnan(points.values),
+            values=values, detectors=oddest, expected=expected, lower=lower, upper=upper, warming_up=warming_up
         )
         self._learn(state, points, range(len(self.detectors)), raw, joint)
         return scores
@@ -145,15 +161,42 @@ class Scorer:
 
     def _interval(self, state: ScorerState, points: Points) -> FloatArray:
         """Return expected, lower, upper ``[3, m]`` of the first detector that has an idea of each point."""
-        found = np.full((3, len(points.rows)), np.nan)
-        for which, detector in enumerate(self.detectors):
+        share = _NORMAL_SHARE / len(self.detectors)
+        raw = self.calibration.raw_at(state.calibrations[0], points.rows, share)
+        found = self.detectors[0].interval(state.detectors[0], points, raw)
+        for which, detector in enumerate(self.detectors[1:], start=1):
             unknown = np.isnan(found[0])
             if not unknown.any():
                 break
-            share = _NORMAL_SHARE / len(self.detectors)
             raw = self.calibration.raw_at(state.calibrations[which], points.rows, share)
             found = np.where(unknown, detector.interval(state.detectors[which], points, raw), found)
         return found
+
+
+def _say(
+    observed: FloatArray,
+    survivals: FloatArray,
+    joint: FloatArray,
+    values: FloatArray,
+    oddest: IntArray,
+    warming_up: BoolArray,
+) -> None:
+    """Write score, index of the detector that was most surprised, and whether none could judge a value."""
+    for i in range(len(joint)):
+        values[i], oddest[i], warming_up[i] = 0.0, -1, False
+        if math.isnan(joint[i]):
+            warming_up[i] = not math.isnan(observed[i])
+            continue
+        values[i] = 1.0 - joint[i]
+        least = math.inf
+        for which in range(len(survivals)):
+            if survivals[which, i] < least:
+                least, oddest[i] = survivals[which, i], which
+
+
+def _joined(own: Any, rest: Any) -> Any:
+    """Return two states of a detector as one; each is an array or a list of one entry a series."""
+    return np.concatenate([own, rest]) if isinstance(own, np.ndarray) else [*own, *rest]
 
 
 def _joint(survivals: FloatArray) -> FloatArray:

@@ -14,8 +14,8 @@ from aiops.series.grid import require_step, require_utc
 
 def require_levels(levels: FloatArray) -> None:
     """Raise DataError unless ``levels`` are quantile levels in (0, 1), increasing, shape ``[q]``."""
-    if levels.ndim != 1 or len(levels) == 0 or levels[0] <= 0 or levels[-1] >= 1 or (np.diff(levels) <= 0).any():
-        raise DataError(f"levels must increase within (0, 1), got {levels!r}")
+    if levels.ndim != 1 or len(levels) == 0 or not (levels[0] > 0 and levels[-1] < 1 and (np.diff(levels) > 0).all()):
+        raise DataError(f"levels must increase within (0, 1), got {levels.tolist()}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

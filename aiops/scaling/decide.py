@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiops.scaling.capacity import replicas_for
+from aiops.scaling.guard import GuardReport
 from aiops.scaling.policy import ScalingPolicy
 from aiops.scaling.reason import Reason
 
@@ -24,6 +25,7 @@ class ScalingDecision:
         wanted: What the forecast alone asks for, before pace and bounds; None without a forecast.
         peak_demand: The forecast that was read; None if there was none.
         limits: Everything that moved ``wanted`` towards ``desired``, in the order in which it was applied.
+        guard: What the guard found; None if the policy has none.
     """
 
     current: int
@@ -32,32 +34,47 @@ class ScalingDecision:
     wanted: int | None = None
     peak_demand: float | None = None
     limits: tuple[Reason, ...] = ()
+    guard: GuardReport | None = None
 
     @property
     def message(self) -> str:
         """Return the reason as a sentence with its numbers."""
+        done = f"hold {self.current}" if self.desired == self.current else f"{self.current} -> {self.desired}"
+        said = "" if self.guard is None else f"; {self.guard.message}"
+        return f"{done}: {self._cause()}{said}"
+
+    def _cause(self) -> str:
         match self.reason:
             case Reason.FORECAST_MISSING:
-                cause = "no forecast for the window"
+                return "no forecast for the window"
             case Reason.DATA_MISSING:
-                cause = f"present demand unknown, {_needs(self)}"
+                return f"present demand unknown, {_needs(self)}"
             case Reason.CLOCK_WENT_BACK:
-                cause = "this turn is older than the one before it"
+                return "this turn is older than the one before it"
             case Reason.SCALE_DOWN_STABILIZED:
-                cause = f"{_needs(self)}, but more was needed within the stabilization window"
+                return f"{_needs(self)}, but more was needed within the stabilization window"
             case Reason.SCALE_UP_LIMIT:
-                cause = f"{_needs(self)}, more than one step may add"
+                return f"{_needs(self)}, more than one step may add"
             case Reason.SCALE_DOWN_LIMIT:
-                cause = f"{_needs(self)}, fewer than one step may leave"
+                return f"{_needs(self)}, fewer than one step may leave"
             case Reason.TOO_FEW_REPLICAS:
-                cause = f"{_needs(self)}; the minimum is {self.desired}"
+                return f"{_needs(self)}; the minimum is {self.desired}"
             case Reason.TOO_MANY_REPLICAS:
-                cause = f"{_needs(self)}; the maximum is {self.desired}"
+                return f"{_needs(self)}; the maximum is {self.desired}"
+            case Reason.SUSPENDED:
+                return "spec.suspend is set"
+            case Reason.ROLLED_BACK:
+                return f"the last change is taken back, {_needs(self)}"
+            case Reason.COOLING_DOWN:
+                return f"{_needs(self)}, but a change was taken back lately"
+            case Reason.ON_TRIAL:
+                return f"{_needs(self)}, but the last change is still on trial"
+            case Reason.NOT_BLAMED | Reason.SLO_VIOLATED:
+                return f"{_needs(self)}, but an SLO is bad"
+            case Reason.SLO_UNKNOWN:
+                return f"{_needs(self)}, but an SLO cannot be read"
             case _:
-                cause = _needs(self)
-        if self.desired == self.current:
-            return f"hold {self.current}: {cause}"
-        return f"{self.current} -> {self.desired}: {cause}"
+                return _needs(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -69,11 +86,22 @@ class ScalingDecision:
             "wanted": self.wanted,
             "peak_demand": self.peak_demand,
             "limits": [str(limit) for limit in self.limits],
+            "guard": None
+            if self.guard is None
+            else {"verdict": str(self.guard.verdict), "event": self.guard.event and str(self.guard.event)},
         }
 
 
 def decide(
-    current: int, peak_demand: float | None, policy: ScalingPolicy, *, hold_at: int = 0, demand_known: bool = True
+    current: int,
+    peak_demand: float | None,
+    policy: ScalingPolicy,
+    *,
+    hold_at: int = 0,
+    demand_known: bool = True,
+    keep: Reason | None = None,
+    low: int | None = None,
+    high: int | None = None,
 ) -> ScalingDecision:
     """Choose the number of replicas for the window that this decision covers.
 
@@ -88,30 +116,37 @@ def decide(
         policy: What the owner wrote.
         hold_at: The most that was needed within the stabilization window; shrinking stops there.
         demand_known: Whether present demand can be seen. If not, the number may grow and does not shrink.
+        keep: Why the number may not shrink for another reason; None if it may.
+        low: Lower bound; None for the policy's ``minReplicas``.
+        high: Upper bound; None for the policy's ``maxReplicas``.
     """
+    low = policy.bounds.min_replicas if low is None else low
+    high = policy.bounds.max_replicas if high is None else high
     if peak_demand is None or not 0.0 <= peak_demand < math.inf:
-        return _without_forecast(current, policy)
+        return _without_forecast(current, low)
     wanted = desired = replicas_for(peak_demand, policy.load.per_replica)
     limits: list[Reason] = []
     if desired < current:
         if not demand_known:
             desired = current
             limits.append(Reason.DATA_MISSING)
+        elif keep is not None:
+            desired = current
+            limits.append(keep)
         elif desired < hold_at:
             desired = min(hold_at, current)
             limits.append(Reason.SCALE_DOWN_STABILIZED)
     asked = desired
     if desired > current:
         step = policy.behavior.scale_up.limit(current)
-        if step is not None and desired > current + step:
+        if desired > current + step:
             desired = current + step
             limits.append(Reason.SCALE_UP_LIMIT)
     elif desired < current:
         step = policy.behavior.scale_down.limit(current)
-        if step is not None and desired < current - step:
+        if desired < current - step:
             desired = current - step
             limits.append(Reason.SCALE_DOWN_LIMIT)
-    low, high = policy.bounds.min_replicas, policy.bounds.max_replicas
     # Where a step would end exactly on a bound, the bound is the reason: the next step changes nothing.
     if desired < low or (desired == low and asked < low):
         desired = low
@@ -129,12 +164,12 @@ def decide(
     )
 
 
-def _without_forecast(current: int, policy: ScalingPolicy) -> ScalingDecision:
-    if current >= policy.bounds.min_replicas:
+def _without_forecast(current: int, low: int) -> ScalingDecision:
+    if current >= low:
         return ScalingDecision(current=current, desired=current, reason=Reason.FORECAST_MISSING)
     return ScalingDecision(
         current=current,
-        desired=policy.bounds.min_replicas,
+        desired=low,
         reason=Reason.TOO_FEW_REPLICAS,
         limits=(Reason.FORECAST_MISSING, Reason.TOO_FEW_REPLICAS),
     )

@@ -1,78 +1,26 @@
 """The scaling loop as a reducer: (state, what is seen, forecast) -> (decision, state).
 
 It is level-triggered: a turn looks at the world as it is and not at what it did before. The only memory is what was
-needed lately, so that demand which falls for a moment does not take replicas away. The state is plain and small; it
-lives in a status or a file, and a restart between any two turns changes nothing.
+needed lately, so that demand which falls for a moment does not take replicas away, and what the guard has on trial. The
+state is plain and small; it lives in a status or a file, and a restart between any two turns changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
 
-from aiops.errors import DataError
+from aiops.scaling.capacity import replicas_for
 from aiops.scaling.decide import ScalingDecision, decide
-from aiops.scaling.policy import ScalingPolicy
+from aiops.scaling.guard import GuardEvent, Ruling, check, put_on_trial
+from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.scaling.reason import Reason
-from aiops.series import epoch_seconds, from_epoch
+from aiops.scaling.state import Observation, ScalingState, known
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
-    """What one turn of the loop saw.
-
-    Attributes:
-        current: The number that is controlled: the target's replicas in mode Direct, the HPA's ``minReplicas`` in mode
-            Floor.
-        ready: Replicas that serve; None if unknown.
-        demand: Newest known demand, in the unit of ``capacityPerReplica``; None or NaN if unknown.
-    """
-
-    current: int
-    ready: int | None = None
-    demand: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.current < 0:
-            raise DataError(f"current replicas cannot be negative, got {self.current}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScalingState:
-    """What a turn leaves for the next one.
-
-    Attributes:
-        decided_at: When the last turn was; None before the first.
-        needs: (when, replicas needed), oldest first and falling: the only past needs that can still hold a scale-down.
-    """
-
-    decided_at: datetime | None = None
-    needs: tuple[tuple[datetime, int], ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain data; ``from_json`` reads it."""
-        return {
-            "decidedAt": None if self.decided_at is None else epoch_seconds(self.decided_at),
-            "needs": [[epoch_seconds(at), count] for at, count in self.needs],
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ScalingState:
-        """Read what ``to_json`` wrote.
-
-        Raises:
-            DataError: If it is anything else.
-        """
-        try:
-            decided_at = data["decidedAt"]
-            return cls(
-                decided_at=None if decided_at is None else from_epoch(decided_at),
-                needs=tuple((from_epoch(at), int(count)) for at, count in data["needs"]),
-            )
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise DataError(f"not a scaling state: {data!r}; remove it to start afresh") from error
+_CLOCK_SKEW: Final = timedelta(hours=1)  # a state from further ahead was not left by a turn of this loop
+_MOST_NEEDS: Final = 64  # keeps the state small; each is at most 25 bytes of JSON
+_SLO_IS_NOT_GOOD: Final = frozenset({Reason.SLO_UNKNOWN, Reason.SLO_VIOLATED, Reason.NOT_BLAMED})
 
 
 def step(
@@ -80,8 +28,8 @@ def step(
 ) -> tuple[ScalingDecision, ScalingState]:
     """Take one turn.
 
-    The first turn, and every turn that cannot see demand or has no forecast, counts what is there as needed: shrinking
-    starts a full stabilization window after the last time that we were blind.
+    The first turn, and every turn that cannot see demand, has no forecast or whose SLOs are not good, counts what is
+    there as needed: shrinking starts a full stabilization window after the last time that we were blind.
 
     Args:
         state: What the turn before left.
@@ -90,19 +38,100 @@ def step(
         policy: What the owner wrote.
         now: The instant of this turn, UTC.
     """
+    current = observation.current
     if state.decided_at is not None and now < state.decided_at:
-        current = observation.current
-        return ScalingDecision(current=current, desired=current, reason=Reason.CLOCK_WENT_BACK), state
-    demand_known = (
-        observation.demand is not None and observation.demand == observation.demand
-    )  # NaN differs from itself
+        held = ScalingDecision(current=current, desired=current, reason=Reason.CLOCK_WENT_BACK)
+        return held, _afresh(state, current, now) if state.decided_at - now > _CLOCK_SKEW else state
+    if policy.suspend:
+        held = ScalingDecision(current=current, desired=current, reason=Reason.SUSPENDED)
+        return held, replace(_afresh(state, current, now), effective_mode=Mode.SHADOW)
+    state = _in_mode(state, policy)
+    needs = state.needs if state.decided_at is not None else ((now, current),)
+    ruling = None
+    if policy.guard is not None:
+        ruling = check(replace(state, decided_at=now, needs=needs), observation, policy.guard, now)
+        state = ruling.state
+    demand_known = known(observation.demand)
     oldest = now - policy.behavior.scale_down.stabilization_window
-    needs = state.needs if state.decided_at is not None else ((now, observation.current),)
-    recent = tuple(need for need in needs if need[0] > oldest)
-    hold_at = recent[0][1] if recent else 0
-    decision = decide(observation.current, peak, policy, hold_at=hold_at, demand_known=demand_known)
+    recent = [need for need in needs if need[0] > oldest]
+    low, high = _bounds(state, observation, policy)
+    keep = None if ruling is None else ruling.keep
+    decision = decide(
+        current,
+        peak,
+        policy,
+        hold_at=recent[0][1] if recent else 0,
+        demand_known=demand_known,
+        keep=keep,
+        low=low,
+        high=high,
+    )
     needed = decision.wanted
-    if needed is None or (not demand_known and needed < observation.current):
-        needed = observation.current
-    kept = tuple(need for need in recent if need[1] > needed)
-    return decision, ScalingState(decided_at=now, needs=(*kept, (now, needed)))
+    if needed is None or (needed < current and (not demand_known or keep in _SLO_IS_NOT_GOOD)):
+        needed = current
+    if ruling is not None:
+        decision = _guarded(decision, ruling, observation, policy, high)
+        if policy.mode.applies:
+            state = put_on_trial(state, current, decision.desired, ruling.report.verdict, now)
+    recent = [need for need in recent if need[1] > needed]
+    recent.append((now, needed))
+    return decision, ScalingState(
+        decided_at=now,
+        needs=_fewer(recent),
+        effective_mode=policy.mode,
+        baseline=state.baseline,
+        trial=state.trial,
+        last_good=state.last_good,
+        hold_until=state.hold_until,
+        rolled_back_at=state.rolled_back_at,
+    )
+
+
+def _afresh(state: ScalingState, current: int, now: datetime) -> ScalingState:
+    """Return a state that remembers only what the target gets back; what is there counts as needed."""
+    return ScalingState(decided_at=now, needs=((now, current),), baseline=state.baseline)
+
+
+def _in_mode(state: ScalingState, policy: ScalingPolicy) -> ScalingState:
+    """Return the state without a trial of what is not controlled any more; a cool-down outlasts a change of mode."""
+    if state.hold_until is not None and policy.guard is None:
+        state = replace(state, hold_until=None)
+    goes_on = policy.guard is not None and policy.mode.applies and policy.mode is state.effective_mode
+    return state if state.trial is None or goes_on else replace(state, trial=None)
+
+
+def _bounds(state: ScalingState, observation: Observation, policy: ScalingPolicy) -> tuple[int, int]:
+    low, high = policy.bounds.min_replicas, policy.bounds.max_replicas
+    if observation.ceiling is not None:
+        high = min(high, observation.ceiling)
+    if state.baseline is not None and policy.mode is Mode.FLOOR:
+        low, high = max(low, state.baseline), max(high, state.baseline)
+    return min(low, high), high
+
+
+def _guarded(
+    decision: ScalingDecision, ruling: Ruling, observation: Observation, policy: ScalingPolicy, high: int
+) -> ScalingDecision:
+    """Return the decision with what the guard asks for: at least the last good number during a cool-down.
+
+    The turn that takes a change back goes at once to what demand needs now, if that is more: no pace applies.
+    """
+    desired, reason, limits = decision.desired, decision.reason, decision.limits
+    if ruling.report.event is GuardEvent.ROLLED_BACK:
+        now_needed = replicas_for(observation.demand, policy.load.per_replica) if known(observation.demand) else 0
+        back = min(max(ruling.state.last_good or 0, decision.wanted or 0, now_needed), high)
+        desired, reason, limits = max(desired, back), Reason.ROLLED_BACK, (*limits, Reason.ROLLED_BACK)
+    elif ruling.state.hold_until is not None and desired < min(ruling.state.last_good or 0, high):
+        desired = min(ruling.state.last_good or 0, high)
+        reason, limits = Reason.COOLING_DOWN, (*limits, Reason.COOLING_DOWN)
+    elif ruling.keep is Reason.NOT_BLAMED and desired == decision.current:
+        reason = Reason.NOT_BLAMED
+    return replace(decision, desired=desired, reason=reason, limits=limits, guard=ruling.report)
+
+
+def _fewer(needs: list[tuple[datetime, int]]) -> tuple[tuple[datetime, int], ...]:
+    """Return at most ``_MOST_NEEDS`` of them: one that goes is replaced by a later one, so it holds a bit longer."""
+    if len(needs) > _MOST_NEEDS:
+        first = min(range(len(needs) - 1), key=lambda i: needs[i + 1][0] - needs[i][0])
+        needs[first : first + 2] = [(needs[first + 1][0], needs[first][1])]
+    return tuple(needs)

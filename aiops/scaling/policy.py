@@ -4,41 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any, Final
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from aiops.errors import ConfigError
-from aiops.series.duration import DURATION_PATTERN, format_duration, parse_duration
+from aiops.documents.fields import RULES, Duration, Label, Part, PositiveDuration, Query, rule
 
-
-def _read_duration(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} has no unit: write it like 90s, 5m or 1h30m")
-    try:
-        return parse_duration(value)
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_read_duration),
-    PlainSerializer(format_duration),
-    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
-]
+_MOST_REPLICAS: Final = 2**31 - 1  # what Kubernetes can hold
+_NO_LIMIT: Final = 1000  # and not null, which some ways of applying a resource drop and others keep
 
 
 class Mode(StrEnum):
@@ -53,23 +26,27 @@ class Mode(StrEnum):
     DIRECT = "Direct"
     """Sets the replicas itself; refused beside an HPA."""
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,  # as the API server is: no "40" for 40, no yes for 1
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-    )
+    @property
+    def applies(self) -> bool:
+        """Whether decisions change the world."""
+        return self in (Mode.FLOOR, Mode.DIRECT)
 
 
-class Bounds(_Part):
+class Bounds(Part):
     """What the scaler never leaves."""
 
-    min_replicas: int = Field(1, ge=1, description="Fewest replicas. Scaling to zero is not supported.")
-    max_replicas: int = Field(ge=1, description="Most replicas, whatever the forecast says.")
+    model_config = ConfigDict(
+        json_schema_extra={
+            RULES: [
+                rule("self.minReplicas <= self.maxReplicas", "minReplicas is above maxReplicas: raise the latter"),
+            ]
+        }
+    )
+
+    min_replicas: int = Field(
+        1, ge=1, le=_MOST_REPLICAS, description="Fewest replicas. Scaling to zero is not supported."
+    )
+    max_replicas: int = Field(ge=1, le=_MOST_REPLICAS, description="Most replicas, whatever the forecast says.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Bounds:
@@ -80,7 +57,7 @@ class Bounds(_Part):
         return self
 
 
-class Load(_Part):
+class Load(Part):
     """How demand becomes replicas."""
 
     capacity_per_replica: float = Field(
@@ -100,7 +77,7 @@ class Load(_Part):
         return self.capacity_per_replica * self.target_utilization
 
 
-class ForecastRules(_Part):
+class ForecastRules(Part):
     """Which forecast a decision reads."""
 
     model: str = Field("holt-winters", min_length=1, description="Name in the catalog of window forecasters.")
@@ -110,34 +87,26 @@ class ForecastRules(_Part):
         lt=1,
         description="Quantile of the highest demand within the window. 0.95: one window in twenty is higher.",
     )
-    window: Duration = Field(
+    window: PositiveDuration = Field(
         timedelta(minutes=4),
         description="What one decision has to cover: start-up delay + time to the next decision + one sync of the HPA.",
     )
-
-    @field_validator("window")
-    @classmethod
-    def _positive(cls, window: timedelta) -> timedelta:
-        if window <= timedelta():
-            raise ValueError("a window has to be longer than 0s: write at least the start-up delay of a replica")
-        return window
+    stale_after: PositiveDuration = Field(
+        timedelta(minutes=5),
+        description="A forecast whose newest observation is older than this counts as none.",
+    )
 
 
-class Step(_Part):
+class Step(Part):
     """How much one decision may change: the larger of a number and a share of the present replicas."""
 
     max_step_replicas: int = Field(1, ge=1, description="Replicas that one decision may always change.")
-    max_step_ratio: float | None = Field(
-        None,
-        ge=0,
-        allow_inf_nan=False,
-        description="Share of the present replicas that one decision may change. null: no limit.",
+    max_step_ratio: float = Field(
+        1.0, ge=0, le=_NO_LIMIT, description="Share of the present replicas that one decision may change."
     )
 
-    def limit(self, current: int) -> int | None:
-        """Return the largest change from ``current``; None if there is no limit."""
-        if self.max_step_ratio is None:
-            return None
+    def limit(self, current: int) -> int:
+        """Return the largest change from ``current``."""
         return max(self.max_step_replicas, int(current * self.max_step_ratio))
 
 
@@ -145,19 +114,23 @@ class ScaleUp(Step):
     """How fast to grow. The default is the HPA's: 4 replicas or 100 %, whichever is more."""
 
     max_step_replicas: int = Field(4, ge=1, description="Replicas that one decision may always add.")
-    max_step_ratio: float | None = Field(
+    max_step_ratio: float = Field(
         1.0,
         ge=0,
-        allow_inf_nan=False,
-        description="Share of the present replicas that one decision may add. null: no limit.",
+        le=_NO_LIMIT,
+        description=f"Share of the present replicas that one decision may add. {_NO_LIMIT}: as many as are needed.",
     )
 
 
 class ScaleDown(Step):
     """How fast to shrink, and how long to wait before."""
 
-    max_step_ratio: float | None = Field(
-        0.25, ge=0, le=1, description="Share of the present replicas that one decision may remove. null: no limit."
+    max_step_replicas: int = Field(1, ge=1, description="Replicas that one decision may always remove.")
+    max_step_ratio: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="Share of the present replicas that one decision may remove. 1: as many as are not needed.",
     )
     stabilization_window: Duration = Field(
         timedelta(minutes=5),
@@ -165,14 +138,59 @@ class ScaleDown(Step):
     )
 
 
-class Behavior(_Part):
+class Behavior(Part):
     """Pace, as in the HPA's ``behavior``."""
 
     scale_up: ScaleUp = Field(ScaleUp(), description="How fast to grow.")
     scale_down: ScaleDown = Field(ScaleDown(), description="How fast to shrink.")
 
 
-class ScalingPolicy(_Part):
+class Slo(Part):
+    """One question whose answer tells whether users are served well."""
+
+    name: Label = Field(description="What to call it in conditions and alerts; lower-case letters, digits and -.")
+    query: Query = Field(
+        description="PromQL that returns one number. No number is neither good nor bad, and keeps replicas from being "
+        "taken away: end a ratio with `or vector(0)` if no traffic is fine."
+    )
+    threshold: float = Field(allow_inf_nan=False, description="Bad while the number is above this.")
+
+
+class Guard(Part):
+    """Watches every change that is made, and takes back those that do harm."""
+
+    slos: tuple[Slo, ...] = Field(
+        strict=False,
+        max_length=8,
+        json_schema_extra={  # min_length would also count what is there and wrong
+            "minItems": 1,
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"],
+        },
+        description="What must stay good; each by its own name.",
+    )
+    observe: PositiveDuration = Field(timedelta(minutes=10), description="How long a change is on trial.")
+    failure_limit: int = Field(3, ge=1, le=100, description="Failed checks that end a trial and take the change back.")
+    consecutive_error_limit: int = Field(
+        4, ge=1, le=100, description="Checks in a row without an answer that end a trial as inconclusive."
+    )
+    cool_down: Duration = Field(
+        timedelta(minutes=30), description="How long nothing is taken away after a change was taken back."
+    )
+
+    @field_validator("slos")
+    @classmethod
+    def _named_apart(cls, slos: tuple[Slo, ...]) -> tuple[Slo, ...]:
+        if not slos:
+            raise ValueError("a guard without SLOs guards nothing: write one, or remove guard")
+        names = [slo.name for slo in slos]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two are called {twice[0]}: give each a name of its own")
+        return slos
+
+
+class ScalingPolicy(Part):
     """Everything that a scaling decision depends on, beside what is seen and forecast.
 
     Raises:
@@ -185,7 +203,13 @@ class ScalingPolicy(_Part):
     load: Load = Field(description="How demand becomes replicas.")
     forecast: ForecastRules = Field(ForecastRules(), description="Which forecast a decision reads.")
     behavior: Behavior = Field(Behavior(), description="Pace of change.")
+    guard: Guard | None = Field(
+        None,
+        description="Watches every change and takes back those that do harm; where nothing is changed, only reports.",
+    )
+    suspend: bool = Field(False, description="Stop deciding, and give the target back what was its own.")
 
     def to_spec(self) -> dict[str, Any]:
         """Return the policy as its owner would write it: plain data, camelCase, every default spelt out."""
-        return self.model_dump(mode="json", by_alias=True)
+        spec = self.model_dump(mode="json", by_alias=True)
+        return {key: value for key, value in spec.items() if value is not None}

@@ -47,4 +47,4 @@ def require_utc(at: datetime, name: str) -> None:
 def require_step(step: timedelta) -> None:
     """Raise DataError unless ``step`` is positive."""
     if step <= timedelta(0):
-        raise DataError(f"step must be positive, got {step!r}")
+        raise DataError(f"step must be positive, got {step}")

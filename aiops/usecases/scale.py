@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-import numpy as np
-
-from aiops.errors import ConfigError, DataError, UpstreamError
-from aiops.forecasting.forecaster import WindowForecaster
-from aiops.ports import MetricSource, Workload
+from aiops.errors import ConfigError, DataError, ModelError, UpstreamError
+from aiops.ports import ForecastSource, MetricSource, Obstacle, Peak, PeakQuery, Replicas, Workload
 from aiops.scaling.decide import ScalingDecision
-from aiops.scaling.loop import Observation, ScalingState, step
-from aiops.scaling.policy import Mode, ScalingPolicy
+from aiops.scaling.loop import step
+from aiops.scaling.policy import Mode, ScalingPolicy, Slo
+from aiops.scaling.state import Observation, ScalingState
 from aiops.series import Series
 from aiops.series.grid import floor
 
@@ -28,7 +28,7 @@ class DemandQuery:
     Attributes:
         query: PromQL that returns one series, in the unit of ``capacityPerReplica``.
         step: Grid on which it is read.
-        history: How much of it the forecaster is given.
+        history: How much of it a forecast is made from.
     """
 
     query: str
@@ -42,63 +42,156 @@ class Scaled:
 
     Attributes:
         at: When.
+        replicas: What was there.
+        demand: The newest; None if it is not known.
+        peak: The forecast that was used; None if there was none.
+        readings: Answer to each SLO query by its name; None if there was none.
         decision: What was decided, and why.
         state: For the next turn.
         trouble: Why the newest demand is not known; empty if it is.
+        no_forecast: Why there is no forecast; empty if there is.
+        no_reading: Why an SLO is not known; empty if all are.
+        changes: Whether the world has to change for it.
     """
 
     at: datetime
+    replicas: Replicas
+    demand: float | None
+    peak: Peak | None
+    readings: dict[str, float | None]
     decision: ScalingDecision
     state: ScalingState
     trouble: str = ""
+    no_forecast: str = ""
+    no_reading: str = ""
+    changes: bool = False
+
+    @property
+    def obstacle(self) -> Obstacle | None:
+        """Why the world is left as it is, though the decision may differ from it."""
+        return self.replicas.obstacle
+
+
+async def _keep_nothing(scaled: Scaled) -> None:
+    """Keep no record: for callers whose state cannot be lost between a decision and its effect."""
 
 
 async def scale(
     source: MetricSource,
     workload: Workload,
-    forecaster: WindowForecaster,
+    forecasts: ForecastSource,
     policy: ScalingPolicy,
     asked: DemandQuery,
     state: ScalingState,
     now: datetime,
+    *,
+    keep: Callable[[Scaled], Awaitable[None]] = _keep_nothing,
 ) -> Scaled:
     """Take one turn.
 
-    Demand that cannot be read, is missing or is older than one step is no demand: the decision then never scales down.
+    Demand that cannot be read, is missing or is older than one step is no demand, and a forecast that cannot be had or
+    is older than ``forecast.staleAfter`` is no forecast: the decision then never scales down.
+
+    Args:
+        keep: Given the outcome before anything is changed; only when it returns is the decision applied. Whoever is
+            killed in between finds there what was under way.
 
     Raises:
-        ConfigError: If the load query returns more than one series.
+        ConfigError: If the load query or an SLO query returns more than one series.
         UpstreamError: If the workload could not be read or set.
     """
     replicas = await workload.read()
-    series, trouble = await _demand(source, asked, now)
-    demand = None if series is None or math.isnan(series.values[-1]) else float(series.values[-1])
-    peak = None if series is None else _peak(series, forecaster, policy, now)
-    observation = Observation(current=replicas.current, ready=replicas.ready, demand=demand)
-    decision, state = step(state, observation, peak, policy, now)
-    if policy.mode in _CHANGES_THE_WORLD and decision.desired != decision.current:
+    slos = () if policy.guard is None else policy.guard.slos
+    (demand, trouble), (peak, no_forecast), answers = await asyncio.gather(
+        _newest(source, "load", asked.query, asked.step, now),
+        _peak(forecasts, policy, asked, now),
+        asyncio.gather(*(_newest(source, f"SLO {slo.name}", slo.query, asked.step, now) for slo in slos)),
+    )
+    readings, no_reading = _by_name(slos, answers)
+    observation = Observation(
+        current=replicas.current,
+        ready=replicas.ready,
+        demand=demand,
+        replicas=replicas.asked,
+        ceiling=replicas.ceiling,
+        readings=readings,
+    )
+    if replicas.obstacle is not None and policy.mode in _CHANGES_THE_WORLD:
+        policy = policy.model_copy(update={"mode": Mode.RECOMMEND})
+    state = replace(state, baseline=replicas.baseline)
+    decision, state = step(state, observation, None if peak is None else peak.value, policy, now)
+    scaled = Scaled(
+        at=now,
+        replicas=replicas,
+        demand=demand,
+        peak=peak,
+        readings=readings,
+        decision=decision,
+        state=state,
+        trouble=trouble,
+        no_forecast=no_forecast,
+        no_reading=no_reading,
+        changes=policy.mode in _CHANGES_THE_WORLD and decision.desired != decision.current,
+    )
+    await keep(scaled)
+    if scaled.changes:
         await workload.apply(decision.desired)
-    return Scaled(at=now, decision=decision, state=state, trouble=trouble)
+    return scaled
 
 
-async def _demand(source: MetricSource, asked: DemandQuery, now: datetime) -> tuple[Series | None, str]:
-    end = floor(now, asked.step)
+async def _newest(
+    source: MetricSource, what: str, query: str, grid: timedelta, now: datetime
+) -> tuple[float | None, str]:
+    """Return the value of the step that ended last, or None and why there is none."""
+    end = floor(now, grid)
     try:
-        found = (await source.range(asked.query, end - asked.history, end, asked.step)).series
+        found = (await source.range(query, end - grid, end, grid)).series
     except (DataError, UpstreamError) as error:
         return None, str(error)
+    series = _only(found, what, query)
+    value = float(series.values[-1])
+    if math.isnan(value):
+        return None, f"{series.key} has no value for the step that ended at {end.isoformat()}"
+    return value, ""
+
+
+def _only(found: tuple[Series, ...], what: str, query: str) -> Series:
     if len(found) > 1:
         raise ConfigError(
-            f"the load query {asked.query!r} returns {len(found)} series, such as {found[0].key} and {found[1].key}: "
+            f"the {what} query {query!r} returns {len(found)} series, such as {found[0].key} and {found[1].key}: "
             "sum them up, or select one"
         )
     (series,) = found
-    missing = math.isnan(series.values[-1])
-    return series, f"{series.key} has no value for the step that ended at {end.isoformat()}" if missing else ""
+    return series
 
 
-def _peak(series: Series, forecaster: WindowForecaster, policy: ScalingPolicy, now: datetime) -> float:
-    # The window starts now, its first step where the series ends: up to a step earlier.
-    steps = -(-(now + policy.forecast.window - series.end) // series.step)
-    last = np.array([len(series) - 1])
-    return float(forecaster.window_maximum(series, last, steps, np.array([policy.forecast.level]))[0, 0])
+async def _peak(
+    forecasts: ForecastSource, policy: ScalingPolicy, asked: DemandQuery, now: datetime
+) -> tuple[Peak | None, str]:
+    rules = policy.forecast
+    question = PeakQuery(
+        query=asked.query,
+        step=asked.step,
+        history=asked.history,
+        window=rules.window,
+        model=rules.model,
+        level=rules.level,
+    )
+    try:
+        peak = await forecasts.peak(question, now)
+    except (DataError, ModelError, UpstreamError) as error:
+        return None, str(error)
+    # What is known of the last observation's step is known at its end.
+    age = now - (peak.cutoff + asked.step)
+    if age > rules.stale_after:
+        return None, (
+            f"the forecast by {peak.model} is {age.total_seconds():.0f} s old, and forecast.staleAfter is "
+            f"{rules.stale_after.total_seconds():.0f} s"
+        )
+    return peak, ""
+
+
+def _by_name(slos: tuple[Slo, ...], answers: list[tuple[float | None, str]]) -> tuple[dict[str, float | None], str]:
+    readings = {slo.name: value for slo, (value, _) in zip(slos, answers, strict=True)}
+    missing = [f"{slo.name}: {why}" for slo, (_, why) in zip(slos, answers, strict=True) if why]
+    return readings, "; ".join(missing)

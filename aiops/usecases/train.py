@@ -1,64 +1,34 @@
-"""Training: a snapshot becomes a bundle; the bundle is registered, and is the champion if the gate says so."""
+"""Training: a snapshot becomes a bundle; the bundle is registered, and is the champion if the gate says so.
+
+``run`` does all of it in memory. Its steps (``prepare``, ``fit``, ``bundle_of``, ``usecases.register.register``) are
+public, so that a scheduler can run each in a process of its own and keep what came of it in files between them.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
+
+import structlog
 
 from aiops import __version__
 from aiops.backtest.forecasts import BATCH
-from aiops.backtest.promotion import Champion, Gate, Newcomer, Verdict, judge
+from aiops.backtest.promotion import Gate
 from aiops.backtest.training import Plan, Shard, Trained, train
 from aiops.errors import AiopsError, DataError, UpstreamUnavailableError
 from aiops.forecasting.bundle import Bundle, Lineage
-from aiops.ports import BundleShelf, KeptBundle, Mapper, ModelStore, ModelVersion
+from aiops.ports import BundleShelf, Mapper, ModelStore
 from aiops.series import Series, SeriesKey
 from aiops.series.quality import Defect, Limits, assess
 from aiops.series.snapshot import Snapshot
 from aiops.usecases.backtest import frames_of
-
-_TAG_LENGTH = 1000  # registries limit the length of a tag; the bundle holds the whole query
+from aiops.usecases.register import Outcome, kept_but_not_registered, register
 
 Skipped = tuple[str, str]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outcome:
-    """What a training run did.
-
-    Attributes:
-        bundle: What was made.
-        kept: Where it is.
-        version: As what it was registered.
-        verdict: Whether it became the champion, and why.
-        champion: The champion before; None if there was none.
-        champion_crps: Loss of that one on the same folds.
-    """
-
-    bundle: Bundle
-    kept: KeptBundle
-    version: ModelVersion
-    verdict: Verdict
-    champion: ModelVersion | None
-    champion_crps: dict[SeriesKey, float]
-
-    def rows(self) -> list[dict[str, object]]:
-        """Return one row a series, for a table."""
-        return [
-            {
-                "series_id": entry.key.series_id,
-                "recipe": entry.recipe,
-                "folds": entry.accuracy.folds,
-                "mase": entry.accuracy.mase,
-                "crps": entry.accuracy.crps,
-                "crps_baseline": entry.accuracy.baseline_crps,
-                "crps_champion": self.champion_crps.get(entry.key),
-                "coverage": entry.accuracy.coverage,
-            }
-            for entry in self.bundle.entries
-        ]
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,36 +73,26 @@ async def run(
         champion = await store.champion(name)
         reigning = await store.load(champion) if champion else None
     except UpstreamUnavailableError as error:
+        _log.warning("registry did not answer", model=name, reason=str(error))
         away = error
     valid = validate(snapshot, plan)
-    trained = await asyncio.to_thread(
-        _train_all, valid.series, reigning.recipes() if reigning else {}, plan, mapper, progress
-    )
-    bundle, champion_crps = _bundle(trained, snapshot, plan, valid.skipped)
+    shards = deal(valid.series, reigning.recipes() if reigning else {}, plan)
+    trained = await asyncio.to_thread(fit, shards, mapper, progress)
+    bundle = bundle_of(snapshot, plan, valid.skipped, trained)
     kept = shelf.keep(bundle)
     if away is not None:
-        raise _kept_but_not_registered(away, kept) from away
-    verdict = judge(
-        Newcomer(
-            crps={entry.key: entry.accuracy.crps for entry in bundle.entries},
-            coverage=_mean(bundle, "coverage"),
-            promised_coverage=bundle.promised_coverage,
-            cutoff=bundle.cutoff,
-            until=snapshot.until,
-            found=len(snapshot.series),
-            stale=valid.stale,
-        ),
-        _reigning(reigning, champion_crps) if reigning else None,
+        raise kept_but_not_registered(away, kept) from away
+    return await register(
+        bundle,
+        kept,
         gate,
-    )
-    try:
-        version = await store.register(name, kept, _tags(bundle, verdict), _metrics(bundle, verdict))
-        if verdict.promote and version != champion:
-            await store.promote(version)
-    except UpstreamUnavailableError as error:
-        raise _kept_but_not_registered(error, kept) from error
-    return Outcome(
-        bundle=bundle, kept=kept, version=version, verdict=verdict, champion=champion, champion_crps=champion_crps
+        name=name,
+        found=len(snapshot.series),
+        stale=valid.stale,
+        champion=champion,
+        reigning=reigning,
+        champion_crps=champion_crps_of(trained),
+        store=store,
     )
 
 
@@ -155,25 +115,31 @@ def validate(snapshot: Snapshot, plan: Plan) -> Validated:
             skipped.append((each.key.series_id, reason))
         else:
             good.append(each)
+    _log.info("snapshot validated", snapshot=snapshot.digest[:16], series=len(good), left_out=len(skipped))
     return Validated(series=tuple(good), skipped=tuple(skipped), stale=stale)
 
 
-def _train_all(
-    series: Sequence[Series],
-    champions: dict[SeriesKey, str],
-    plan: Plan,
-    mapper: Mapper,
-    progress: Callable[[int, int], None],
-) -> list[Trained]:
-    """Train in shards of one grid each; a shard that fails as a whole is left out with its reason."""
+def deal(series: Sequence[Series], champions: Mapping[SeriesKey, str], plan: Plan) -> list[Shard]:
+    """Put series into shards of one grid each; the same series and champions give the same shards.
+
+    Args:
+        champions: The champion's recipe for each series that it has.
+    """
     shards = []
     for frame in frames_of(series):
         for first in range(0, len(frame.keys), BATCH):
             part = frame.select(range(first, min(first + BATCH, len(frame.keys))))
             shards.append(Shard(frame=part, champions=tuple(champions.get(key) for key in part.keys), plan=plan))
+    return shards
+
+
+def fit(shards: Sequence[Shard], mapper: Mapper, progress: Callable[[int, int], None]) -> list[Trained]:
+    """Train each shard; one that fails as a whole is left out with its reason."""
+    began = time.perf_counter()
     results: dict[int, Trained] = {}
     for index, result in mapper.map(train, shards):
         if isinstance(result, AiopsError):
+            _log.warning("shard left out", shard=index, reason=str(result))
             skipped = tuple((key.series_id, str(result)) for key in shards[index].frame.keys)
             results[index] = Trained(forecast=None, entries=(), champion_crps={}, skipped=skipped)
         elif isinstance(result, Exception):
@@ -181,12 +147,21 @@ def _train_all(
         else:
             results[index] = result
         progress(len(results), len(shards))
-    return [results[index] for index in range(len(shards))]
+    found = [results[index] for index in range(len(shards))]
+    entries = sum(len(each.entries) for each in found)
+    _log.info("shards trained", shards=len(shards), series=entries, seconds=round(time.perf_counter() - began, 3))
+    return found
 
 
-def _bundle(
-    trained: Sequence[Trained], snapshot: Snapshot, plan: Plan, invalid: Sequence[Skipped]
-) -> tuple[Bundle, dict[SeriesKey, float]]:
+def bundle_of(snapshot: Snapshot, plan: Plan, invalid: Sequence[Skipped], trained: Sequence[Trained]) -> Bundle:
+    """Put what came of all shards, in their order, into one bundle.
+
+    Args:
+        invalid: (series id, reason) of what was not in any shard.
+
+    Raises:
+        DataError: If no series could be trained; says why the first could not.
+    """
     skipped = (*snapshot.skipped, *invalid, *(each for shard in trained for each in shard.skipped))
     forecasts = tuple(shard.forecast for shard in trained if shard.forecast is not None)
     if not forecasts:
@@ -204,40 +179,9 @@ def _bundle(
         version=__version__,
     )
     entries = tuple(entry for shard in trained for entry in shard.entries)
-    bundle = Bundle(forecasts=forecasts, entries=entries, lineage=lineage, skipped=tuple(sorted(skipped)))
-    return bundle, {key: loss for shard in trained for key, loss in shard.champion_crps.items()}
+    return Bundle(forecasts=forecasts, entries=entries, lineage=lineage, skipped=tuple(sorted(skipped)))
 
 
-def _reigning(bundle: Bundle, crps: dict[SeriesKey, float]) -> Champion:
-    return Champion(crps=crps, keys=frozenset(bundle.recipes()), cutoff=bundle.cutoff, end=bundle.end)
-
-
-def _mean(bundle: Bundle, field: str) -> float:
-    return fmean(getattr(entry.accuracy, field) for entry in bundle.entries)
-
-
-def _tags(bundle: Bundle, verdict: Verdict) -> dict[str, str]:
-    return {
-        "aiops.snapshot_digest": bundle.lineage.snapshot_digest,
-        "aiops.query": bundle.lineage.query[:_TAG_LENGTH],
-        "aiops.cutoff": bundle.cutoff.isoformat(),
-        "aiops.version": bundle.lineage.version,
-        "aiops.verdict": verdict.reason.value,
-        "aiops.explanation": verdict.explanation,
-    }
-
-
-def _metrics(bundle: Bundle, verdict: Verdict) -> dict[str, float]:
-    found = {name: _mean(bundle, name) for name in ("crps", "mase", "coverage")}
-    found["series"] = float(len(bundle.entries))
-    found["series_skipped"] = float(len(bundle.skipped))
-    if verdict.ratio is not None:
-        found["crps_ratio_to_champion"] = verdict.ratio
-    return found
-
-
-def _kept_but_not_registered(error: UpstreamUnavailableError, kept: KeptBundle) -> UpstreamUnavailableError:
-    return UpstreamUnavailableError(
-        f"{error}; the bundle is kept in {kept.path} and is not registered: run again with --snapshot, which gives the "
-        "same bundle"
-    )
+def champion_crps_of(trained: Sequence[Trained]) -> dict[SeriesKey, float]:
+    """Return the champion's loss of each series, where it could be scored."""
+    return {key: loss for shard in trained for key, loss in shard.champion_crps.items()}

@@ -24,8 +24,8 @@ POLICY = ScalingPolicy.model_validate(
         "load": {"capacityPerReplica": 1, "targetUtilization": 1.0},
         "forecast": {"window": "4m"},
         "behavior": {
-            "scaleUp": {"maxStepRatio": None},
-            "scaleDown": {"maxStepRatio": None, "stabilizationWindow": "0s"},
+            "scaleUp": {"maxStepRatio": 1000},
+            "scaleDown": {"maxStepRatio": 1, "stabilizationWindow": "0s"},
         },
     }
 )

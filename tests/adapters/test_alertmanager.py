@@ -12,7 +12,7 @@ import pytest
 
 from aiops.adapters.alertmanager import AlertmanagerSink
 from aiops.alerting.alert import Alert, Severity, Status
-from aiops.errors import UpstreamError, UpstreamRejectedError, UpstreamUnavailableError
+from aiops.errors import ContentRejectedError, UpstreamError, UpstreamRejectedError, UpstreamUnavailableError
 from testbed.alertmanager import alertmanager as run_alertmanager
 from testbed.server import Server, free_port
 from testbed.webhook import webhook
@@ -89,7 +89,7 @@ def test_the_same_state_twice_is_one_alert(alertmanager):
 
 def test_what_it_refuses_is_rejected_and_the_valid_rest_of_the_batch_is_kept(alertmanager):
     ends_first = alert("SinkWrong", status=Status.RESOLVED, ends_at=datetime.now(UTC) - timedelta(hours=1))
-    with pytest.raises(UpstreamRejectedError, match=f"Alertmanager at {alertmanager.url}.* answered 400: .*start time"):
+    with pytest.raises(ContentRejectedError, match=f"Alertmanager at {alertmanager.url}.* answered 400: .*start time"):
         send(alertmanager.url, ends_first, alert("SinkRight"))
     assert len(listed(alertmanager, "SinkRight")) == 1
     assert listed(alertmanager, "SinkWrong") == []
@@ -127,7 +127,9 @@ def test_broken_off_is_unavailable():
         (301, UpstreamRejectedError),
         (401, UpstreamRejectedError),
         (404, UpstreamRejectedError),
-        (413, UpstreamRejectedError),
+        (400, ContentRejectedError),
+        (413, ContentRejectedError),
+        (422, ContentRejectedError),
     ],
 )
 def test_each_answer_says_whether_to_send_again(status, error):

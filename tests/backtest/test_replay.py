@@ -17,9 +17,10 @@ from aiops.backtest.outcome import SCHEMA, Point, cost_at, pareto, unmet_at
 from aiops.backtest.replay import Case, floors_of, peaks_for, replay, replay_floors, replay_hpa, replay_peaks
 from aiops.errors import ConfigError, DataError
 from aiops.forecasting.catalog import window_forecaster
-from aiops.scaling.loop import Observation, ScalingState, step
+from aiops.scaling.loop import step
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.scaling.reason import Reason
+from aiops.scaling.state import Observation, ScalingState
 from aiops.series import FloatArray, Series, SeriesKey
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -138,10 +139,24 @@ def test_perfect_forecasts_leave_nothing_unmet() -> None:
     case = case_of(values, scored_from=1440)
     ahead = np.array([values[cutoff + 1 : cutoff + 5].max() for cutoff in case.cutoffs])
 
-    outcome = replay_peaks(case, policy(scaleUp={"maxStepRatio": None}), ahead, None, mode=Mode.DIRECT)
+    outcome = replay_peaks(case, policy(scaleUp={"maxStepRatio": 1000}), ahead, None, mode=Mode.DIRECT)
 
     assert outcome.unmet_total == 0
     assert 1.0 <= outcome.cost_ratio < 1.2
+
+
+def test_a_guard_and_suspend_belong_to_the_operator_and_leave_a_replay_alone() -> None:
+    case = case_of(bumpy(1500), scored_from=1440)
+    slo = {"name": "errors", "query": "error_ratio", "threshold": 0.01}
+    whole = ScalingPolicy.model_validate(
+        {**policy().to_spec(), "mode": "Floor", "guard": {"slos": [slo]}, "suspend": True}
+    )
+    peaks = peaks_for(case, whole, window_forecaster("holt-winters"))
+
+    watched, plain = (replay_peaks(case, each, peaks, Hpa(target=0.9)) for each in (whole, policy()))
+
+    assert watched.turns
+    assert [turn.decision for turn in watched.turns] == [turn.decision for turn in plain.turns]
 
 
 def test_a_replay_takes_the_very_decisions_of_the_loop_and_a_log_replayed_gives_them_again() -> None:
@@ -312,7 +327,7 @@ def test_on_a_bursty_real_trace_a_forecast_leaves_less_unmet_than_the_hpa_at_the
 
     plain = replay_hpa(case, Hpa(target=0.6))
     ours = replay(
-        case, _sized(policy(scaleUp={"maxStepRatio": None}), case), window_forecaster("holt-winters"), Hpa(target=0.9)
+        case, _sized(policy(scaleUp={"maxStepRatio": 1000}), case), window_forecaster("holt-winters"), Hpa(target=0.9)
     )
 
     assert 0.005 < plain.unmet_ratio < 0.05

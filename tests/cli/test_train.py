@@ -1,34 +1,47 @@
 """``aiops train`` as a user starts it: table, files, exit codes; and telemetry from a real Prometheus."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from aiops.adapters.bundle_files import read_bundle
+from aiops.adapters.mlflow_models import MlflowModels
 from aiops.adapters.remote_write import RemoteWriter
 from aiops.series import Series, SeriesKey
 from aiops.settings import PrometheusSettings
+from testbed.mlflow import kill, mlflow
 from testbed.server import free_port
 
 STEP = 1800
 
 
-def run(*arguments, cwd):
+def begun(*arguments, cwd):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AIOPS_")}
-    return subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-m", "aiops", "train", "--workers", "1", "--horizon", "1d", *map(str, arguments)],
-        check=False,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         cwd=cwd,
         env=clean | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"},
-        timeout=110,
     )
+
+
+def ended(process):
+    with process:
+        said = process.communicate(timeout=110)
+    return subprocess.CompletedProcess(process.args, process.returncode, *said)
+
+
+def run(*arguments, cwd):
+    return ended(begun(*arguments, cwd=cwd))
 
 
 def values(level, count, seed):
@@ -79,6 +92,53 @@ def test_an_mlflow_that_is_away_is_4_and_the_bundle_is_kept(traces, tmp_path):
     (bundle,) = (tmp_path / "training" / "bundles").iterdir()
     assert bundle.name in said.stderr
     assert len(read_bundle(bundle).entries) == 2
+
+
+def test_an_mlflow_that_is_killed_in_the_middle_is_4_and_a_rerun_recovers(traces, tmp_path):
+    with mlflow(tmp_path) as server:
+        process = begun("--source", "traces", "--registry", server.url, cwd=tmp_path)
+        while "registered-models/get" not in server.log_tail():  # it was asked who is champion; now the fitting begins
+            assert process.poll() is None, ended(process).stderr
+            time.sleep(0.02)
+        kill(server)
+    said = ended(process)
+    assert said.returncode == 4, said.stderr
+    assert "is not registered: run again with --snapshot" in said.stderr
+    assert "Traceback" not in said.stderr
+    (bundle,) = (tmp_path / "training" / "bundles").iterdir()
+    (snapshot,) = (tmp_path / "training" / "snapshots").iterdir()
+    with mlflow(tmp_path) as server:
+        again = run("--snapshot", snapshot, "--registry", server.url, cwd=tmp_path)
+        assert again.returncode == 0, again.stderr
+        assert "version 1 of aiops-forecasts is the champion" in again.stderr
+        champion = asyncio.run(MlflowModels(server.url).champion("aiops-forecasts"))
+        assert champion is not None
+        assert champion.digest[:16] == bundle.name
+
+
+@pytest.mark.slow  # tests/adapters/test_ray_mapper.py compares what comes of a shard
+@pytest.mark.timeout(300)
+def test_ray_gives_the_same_bundle(traces, tmp_path):
+    here = run("--source", "traces", "--folder", "here", "--registry", "sqlite:///here/mlflow.db", cwd=tmp_path)
+    assert here.returncode == 0, here.stderr
+    (snapshot,) = (tmp_path / "here" / "snapshots").iterdir()
+    there = run(
+        "--snapshot", snapshot, "--folder", "there", "--registry", "sqlite:///there/mlflow.db", "--engine", "ray",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert there.returncode == 0, there.stderr
+    bundles = [next((tmp_path / folder / "bundles").iterdir()) for folder in ("here", "there")]
+    assert bundles[0].name == bundles[1].name
+    contents = [{path.name: path.read_bytes() for path in bundle.iterdir()} for bundle in bundles]
+    assert contents[0] == contents[1]
+    without_path = [line for line in there.stderr.splitlines() if not line.startswith(("bundle: ", "snapshot: "))]
+    assert without_path == ["version 1 of aiops-forecasts is the champion: there was no champion"], "Ray says nothing"
+
+
+def test_an_address_of_ray_needs_ray(traces, tmp_path):
+    said = run("--source", "traces", "--ray-address", "ray://head:10001", cwd=tmp_path)
+    assert said.returncode == 2
+    assert "--ray-address goes with --engine ray" in said.stderr
 
 
 def test_a_prometheus_is_trained_on_up_to_its_last_whole_step(prometheus, tmp_path):

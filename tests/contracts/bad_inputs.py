@@ -15,7 +15,14 @@ import numpy as np
 import pytest
 
 from aiops.adapters.remote_write import RemoteWriter
-from aiops.errors import AiopsError, ConfigError, DataError, UpstreamRejectedError, UpstreamUnavailableError
+from aiops.errors import (
+    AiopsError,
+    ConfigError,
+    DataError,
+    NoSeriesError,
+    UpstreamRejectedError,
+    UpstreamUnavailableError,
+)
 from aiops.series import Series, SeriesKey
 from aiops.settings import PrometheusSettings
 from testbed.server import Server, free_port
@@ -164,7 +171,7 @@ ROWS = GOOD.splitlines(keepends=True)
 case.file("duplicated timestamps: the first is kept", "web.csv", "".join(ROWS[:50] + ROWS[49:]), None)
 
 
-@case("a query that matches nothing", DataError)
+@case("a query that matches nothing", NoSeriesError)
 def _(place: Place) -> Iterator[list[str]]:
     yield place.query('http_requests{job="shpo"}')
 

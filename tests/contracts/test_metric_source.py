@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import testbed.prometheus
 from aiops.adapters.folder import FolderSource
 from aiops.adapters.memory import MemorySource
 from aiops.adapters.prometheus import PrometheusSource
@@ -58,7 +59,22 @@ def in_prometheus(series, folder, request):
     return PrometheusSource(at)
 
 
-@pytest.fixture(params=[in_memory, in_csv, in_parquet, in_prometheus], ids=lambda make: make.__name__)
+def in_prometheus_3(series, folder, request):
+    at = PrometheusSettings(url=request.getfixturevalue("prometheus_3").url)
+    RemoteWriter(at).write(series)
+    return PrometheusSource(at)
+
+
+@pytest.fixture(scope="module")
+def prometheus_3():
+    with testbed.prometheus.prometheus(program="prometheus-3") as server:
+        yield server
+
+
+@pytest.fixture(
+    params=[in_memory, in_csv, in_parquet, in_prometheus, pytest.param(in_prometheus_3, marks=pytest.mark.slow)],
+    ids=lambda make: make.__name__,
+)
 def make(request, tmp_path_factory):
     return lambda series: request.param(series, tmp_path_factory.mktemp("source"), request)
 

@@ -5,8 +5,9 @@ import yaml
 from pydantic import BaseModel
 
 from aiops.errors import ConfigError
-from aiops.scaling.policy import Mode, ScalingPolicy
-from aiops.scaling.policy_file import load_policy, policy_from
+from aiops.scaling.policy import Mode
+from aiops.scaling.policy_file import load_policy, policy_from, spec_from
+from aiops.scaling.resource import PredictiveScalerSpec, Target
 
 SMALLEST = """\
 bounds: {maxReplicas: 40}
@@ -22,11 +23,12 @@ def test_the_smallest_policy_and_its_defaults() -> None:
         "mode": "Shadow",
         "bounds": {"minReplicas": 1, "maxReplicas": 40},
         "load": {"capacityPerReplica": 50.0, "targetUtilization": 1.0},
-        "forecast": {"model": "holt-winters", "level": 0.95, "window": "4m"},
+        "forecast": {"model": "holt-winters", "level": 0.95, "window": "4m", "staleAfter": "5m"},
         "behavior": {
             "scaleUp": {"maxStepReplicas": 4, "maxStepRatio": 1.0},
             "scaleDown": {"maxStepReplicas": 1, "maxStepRatio": 0.25, "stabilizationWindow": "5m"},
         },
+        "suspend": False,
     }
 
 
@@ -36,25 +38,58 @@ def test_what_is_written_is_what_is_read() -> None:
     assert load_policy(yaml.safe_dump(policy.to_spec())) == policy
 
 
-def test_a_whole_resource_is_read_too() -> None:
-    spec = "".join(f"  {line}\n" for line in SMALLEST.splitlines())
-    resource = f"apiVersion: v1alpha1\nkind: PredictiveScaler\nmetadata: {{name: shop}}\nspec:\n{spec}"
+WHOLE = """\
+apiVersion: aiops.dev/v1alpha1
+kind: PredictiveScaler
+metadata: {name: shop}
+spec:
+  target: {name: shop}
+  bounds: {maxReplicas: 40}
+  load: {capacityPerReplica: 50, query: shop_requests}
+  guard:
+    slos:
+      - name: errors
+        query: shop_errors
+        threshold: 0.01
+"""
 
-    assert load_policy(resource) == load_policy(SMALLEST)
-    with pytest.raises(ConfigError, match=r"p\.yaml:6: load\.capacityPerReplica is 0: "):
-        load_policy(resource.replace("50", "0"), "p.yaml")
+
+def test_a_whole_resource_is_read_with_its_full_spec() -> None:
+    spec = load_policy(WHOLE)
+
+    assert isinstance(spec, PredictiveScalerSpec)
+    assert spec.target == Target(api_version="apps/v1", kind="Deployment", name="shop")
+    assert spec.load.query == "shop_requests"
+    assert spec_from(spec.to_spec()) == load_policy(yaml.safe_dump(spec.to_spec())) == spec
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "said"),
+    [
+        ("50,", "0,", "p.yaml:7: load.capacityPerReplica is 0: "),
+        ("aiops.dev/v1alpha1", "v1", "p.yaml:1: apiVersion is 'v1': write aiops.dev/v1alpha1"),
+        ("query: shop_requests", "step: 1m", "p.yaml:7: load.query is missing"),
+        ("name: errors", "nmae: errors", "p.yaml:10: guard.slos.0.nmae is not a key: did you mean name?"),
+        ("target: {name: shop}", "mode: Floor", "p.yaml:4: target is missing"),
+    ],
+)
+def test_a_mistake_in_a_whole_resource_has_its_line_too(written, instead, said) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_policy(WHOLE.replace(written, instead), "p.yaml")
+
+    assert said in str(caught.value).splitlines()[-1]
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("", "p.yaml: a policy is a mapping with bounds and load, got nothing"),
-        ("- 1", "p.yaml: a policy is a mapping with bounds and load, got list"),
+        ("- 1", "p.yaml:1: a policy is a mapping with bounds and load, got list"),
         ("bounds: [", "p.yaml:1: not YAML"),
-        ("kind: Deployment", "p.yaml: kind is 'Deployment', and only PredictiveScaler"),
-        ("load: {capacityPerReplica: 50}", "p.yaml: bounds is missing: write it"),
+        ("kind: Deployment", "p.yaml:1: kind is 'Deployment', and only PredictiveScaler"),
+        ("load: {capacityPerReplica: 50}", "p.yaml:1: bounds is missing: write it"),
         (SMALLEST + "laod: {}", "p.yaml:3: laod is not a key: did you mean load?"),
-        (SMALLEST + "zzz: {}", "p.yaml:3: zzz is not a key: known here: mode, bounds, load, forecast, behavior"),
+        (SMALLEST + "zzz: {}", "p.yaml:3: zzz is not a key: known here: mode, bounds, load, forecast, behavior, guard"),
         (
             SMALLEST + "behavior:\n  scaleDown:\n    stabilisationWindow: 5m",
             "p.yaml:5: behavior.scaleDown.stabilisationWindow is not a key: did you mean stabilizationWindow?",
@@ -78,12 +113,12 @@ def test_a_whole_resource_is_read_too() -> None:
         ("bounds:\n  maxReplicas: 4\n  maxReplicas: 9", "p.yaml:3: bounds.maxReplicas is here and in line 2"),
         (
             "bounds: &own {maxReplicas: *own}",
-            "p.yaml: not a policy: it is nested without end, or an alias holds itself",
+            "p.yaml: it is nested without end, or an alias holds itself",
         ),
-        ("[" * 5000, "p.yaml: not a policy: it is nested without end"),
+        ("[" * 5000, "p.yaml: it is nested without end"),
         (SMALLEST + "forecast: {level: 95}", "p.yaml:3: forecast.level is 95: input should be less than 1"),
         (SMALLEST + "forecast: {window: 4}", "p.yaml:3: forecast.window is 4: 4 has no unit: write it like 90s"),
-        (SMALLEST + "forecast: {window: 0s}", "p.yaml:3: forecast.window is '0s': a window has to be longer"),
+        (SMALLEST + "forecast: {window: 0s}", "p.yaml:3: forecast.window is '0s': it has to be longer than 0s"),
         (SMALLEST + "forecast: {window: 4 min}", "p.yaml:3: forecast.window is '4 min': '4 min' is not a length"),
         (
             SMALLEST + "mode: floor",
@@ -115,4 +150,4 @@ def test_every_field_is_described() -> None:
                 found += undescribed(field.annotation)
         return found
 
-    assert undescribed(ScalingPolicy) == []
+    assert undescribed(PredictiveScalerSpec) == []

@@ -42,6 +42,13 @@ def test_the_command_finds_the_servers_and_its_exit_code_is_ours():
     assert f"Alertmanager is ready at {alertmanager}" in done.stderr
 
 
+def test_a_cluster_comes_with_the_programs_that_talk_to_it():
+    script = "kubectl get nodes --output=name && helm list --all-namespaces --no-headers && echo done"
+    done = run("--cluster", "--", "sh", "-c", script)
+    assert done.stdout.split() == ["node/node-0", "node/node-1", "done"], done.stderr
+    assert "Kubernetes is ready at https://127.0.0.1:" in done.stderr
+
+
 def test_only_what_was_asked_for_is_started():
     done = run("--", sys.executable, "-c", "import os; print(sorted(n for n in os.environ if n.endswith('__URL')))")
     assert done.stdout == "[]\n"

@@ -103,7 +103,6 @@ def test_a_machine_without_go_gets_one_of_its_own_that_builds(greeter, tmp_path,
     assert go.is_file()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "options", "version"),
     [
@@ -121,7 +120,6 @@ def test_the_programs_of_the_cluster_say_the_version_that_was_asked_for(program,
     assert version in said.stdout + said.stderr
 
 
-@pytest.mark.slow
 def test_kubectl_says_the_version_that_was_asked_for():
     command = [str(catalog.find("kubectl")), "version", "--client", "--output=json"]
     said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from aiops.adapters.local_forecasts import LocalForecasts
 from aiops.adapters.memory import MemorySource
 from aiops.errors import ConfigError, UpstreamUnavailableError
-from aiops.forecasting.catalog import window_forecaster
 from aiops.ports import Replicas
-from aiops.scaling.loop import ScalingState
 from aiops.scaling.policy import Bounds, Load, Mode, ScalingPolicy
 from aiops.scaling.reason import Reason
+from aiops.scaling.state import ScalingState
 from aiops.series import Series, SeriesKey
 from aiops.usecases import scale
 
@@ -55,8 +55,8 @@ def demand(name="load", level=1000.0, last=None):
 def turn(source, target, mode=Mode.FLOOR, query="load", state=None, now=NOW):
     policy = ScalingPolicy(mode=mode, bounds=Bounds(max_replicas=100), load=Load(capacity_per_replica=50))
     asked = scale.DemandQuery(query=query, history=timedelta(days=3))
-    forecaster = window_forecaster("holt-winters")
-    return asyncio.run(scale.scale(source, target, forecaster, policy, asked, state or ScalingState(), now))
+    forecasts = LocalForecasts(source)
+    return asyncio.run(scale.scale(source, target, forecasts, policy, asked, state or ScalingState(), now))
 
 
 def test_a_floor_is_raised_to_what_the_forecast_needs():
@@ -121,7 +121,8 @@ def test_the_window_counts_from_now_and_not_from_the_step_before(seconds, steps)
     asked = scale.DemandQuery(query="load", history=timedelta(days=1))
     source, now = MemorySource([demand()]), NOW - MINUTE + timedelta(seconds=seconds)
 
-    asyncio.run(scale.scale(source, Target(), forecaster, policy, asked, ScalingState(), now))
+    forecasts = LocalForecasts(source, lambda name: forecaster)
+    asyncio.run(scale.scale(source, Target(), forecasts, policy, asked, ScalingState(), now))
 
     assert forecaster.window == steps
 

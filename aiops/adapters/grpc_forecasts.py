@@ -1,0 +1,141 @@
+"""A ForecastSource over gRPC: asks the forecast service for the highest demand ahead."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import grpc
+
+from aiops.adapters.token_file import TokenFile
+from aiops.api.v1.forecasting_pb2 import ForecastRequest, ForecastResponse
+from aiops.api.v1.forecasting_pb2_grpc import ForecastServiceStub
+from aiops.errors import (
+    AiopsError,
+    ConfigError,
+    DataError,
+    ModelNotFoundError,
+    UpstreamRejectedError,
+    UpstreamUnavailableError,
+)
+from aiops.ports import Peak, PeakQuery
+
+_KINDS: dict[grpc.StatusCode, type[AiopsError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: ConfigError,
+    grpc.StatusCode.NOT_FOUND: ModelNotFoundError,
+    grpc.StatusCode.FAILED_PRECONDITION: DataError,
+    grpc.StatusCode.UNAUTHENTICATED: UpstreamRejectedError,
+    grpc.StatusCode.PERMISSION_DENIED: UpstreamRejectedError,
+    grpc.StatusCode.UNIMPLEMENTED: UpstreamRejectedError,
+}
+"""What a status means for us; any other one is worth another try."""
+
+_CHANNEL = (
+    ("grpc.initial_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 5_000),  # a service that is back is found within seconds, not minutes
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+)
+
+
+class GrpcForecasts:
+    """Asks one service, over one connection that comes back by itself. ``close`` it in the loop that it was used in.
+
+    Args:
+        target: Where the service answers: ``host:port``, or a name in gRPC's syntax (``dns:///host:port``).
+        ca_file: PEM file of the authorities that may have signed its certificate, read again when it changes;
+            gRPC's own list if None.
+        token_file: The first token of it is sent, read again when it changes; None sends none.
+        insecure: Whether to talk in plain text, the token included.
+        timeout: For one question.
+
+    Raises:
+        ConfigError: If a file cannot be read, or an authority is given for plain text.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        ca_file: Path | None = None,
+        token_file: Path | None = None,
+        insecure: bool = False,
+        timeout: timedelta = timedelta(seconds=10),
+    ) -> None:
+        if insecure and ca_file is not None:
+            raise ConfigError("plain text has no certificate to check: give an authority or talk insecurely, not both")
+        self._target = target
+        self._ca_file = ca_file
+        self._insecure = insecure
+        self._tokens = None if token_file is None else TokenFile(token_file)
+        self._timeout_seconds = timeout.total_seconds()
+        self._channel: grpc.aio.Channel | None = None
+        self._authorities = self._read_authorities()
+
+    async def peak(self, asked: PeakQuery, now: datetime) -> Peak:
+        """Return the quantile of the highest demand within the window that starts at ``now``.
+
+        Raises:
+            ConfigError: If the service calls the question wrong: an unknown model, a level outside (0, 1).
+            DataError: If the query gives no series or several, or what is known of it does not suffice.
+            ModelError: If the service does not have what is asked for.
+            UpstreamUnavailableError: If it did not answer in time, is busy, or still reads history; ask again.
+            UpstreamRejectedError: If it refused us, most often because of the token.
+        """
+        request = ForecastRequest(
+            query=asked.query,
+            step=asked.step,
+            history=asked.history,
+            window=asked.window,
+            window_model=asked.model,
+            levels=[asked.level],
+            now=now,
+        )
+        metadata = () if self._tokens is None else (("authorization", f"Bearer {self._tokens.first()}"),)
+        stub = ForecastServiceStub(await self._connected())
+        try:
+            answer: ForecastResponse = await stub.Forecast(request, timeout=self._timeout_seconds, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            raise self._translated(error) from error
+        if not answer.HasField("window_maximum"):
+            reason = answer.no_window_reason or "the answer holds no window"
+            raise DataError(f"no forecast of {asked.query!r}: {reason}")
+        found = answer.window_maximum
+        return Peak(
+            value=found.values[0],
+            cutoff=answer.cutoff.ToDatetime(tzinfo=UTC),
+            model=found.model.name,
+            digest=found.model.digest,
+        )
+
+    async def close(self) -> None:
+        """Give the connection up; the next question makes a new one."""
+        if self._channel is not None:
+            channel, self._channel = self._channel, None
+            await channel.close()
+
+    async def _connected(self) -> grpc.aio.Channel:
+        authorities = self._read_authorities()
+        if authorities != self._authorities:
+            self._authorities = authorities
+            await self.close()
+        if self._channel is None:
+            if self._insecure:
+                self._channel = grpc.aio.insecure_channel(self._target, options=_CHANNEL)
+            else:
+                trusted = grpc.ssl_channel_credentials(root_certificates=authorities)
+                self._channel = grpc.aio.secure_channel(self._target, trusted, options=_CHANNEL)
+        return self._channel
+
+    def _read_authorities(self) -> bytes | None:
+        if self._ca_file is None:
+            return None
+        try:
+            return self._ca_file.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"cannot read the authorities in {self._ca_file}: {error.strerror}") from error
+
+    def _translated(self, error: grpc.aio.AioRpcError) -> AiopsError:
+        code = error.code()
+        kind = _KINDS.get(code, UpstreamUnavailableError)
+        return kind(f"the forecast service at {self._target} answered {code.name}: {error.details()}")

@@ -1,0 +1,1 @@
+"""YAML that people write: kinds of fields, and how a file is read and what is wrong with it said."""

@@ -1,0 +1,244 @@
+"""What one turn of the scaling loop sees, and what it leaves for the next one."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeGuard
+
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
+from pydantic.alias_generators import to_camel
+
+from aiops.errors import DataError
+from aiops.scaling.policy import Mode
+from aiops.series import epoch_seconds, from_epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What one turn of the loop saw; any part may be missing.
+
+    Attributes:
+        current: The number that is controlled: the target's replicas in mode Direct, the HPA's ``minReplicas`` in mode
+            Floor.
+        ready: Replicas that serve; None if unknown.
+        demand: Newest known demand, in the unit of ``capacityPerReplica``; None or NaN if unknown.
+        replicas: Replicas that the target is asked to run, whoever asked; None if unknown.
+        ceiling: The most that may be set besides the policy's own bounds: the HPA's ``maxReplicas``; None for no such
+            limit.
+        readings: Answer to each SLO query of the guard by its name; None or NaN if there was none.
+    """
+
+    current: int
+    ready: int | None = None
+    demand: float | None = None
+    replicas: int | None = None
+    ceiling: int | None = None
+    readings: Mapping[str, float | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.current < 0:
+            raise DataError(f"current replicas cannot be negative, got {self.current}")
+
+
+class Phase(StrEnum):
+    """Where the guard stands."""
+
+    WATCHING = "Watching"
+    """Nothing is on trial."""
+    ON_TRIAL = "OnTrial"
+    """A change is on trial: nothing more is taken away until it is over."""
+    COOLDOWN = "Cooldown"
+    """A change was taken back: nothing is taken away for a while."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A change that has to prove itself.
+
+    Attributes:
+        before: The number before the change.
+        after: The number that was set.
+        started: When.
+        failed: Checks so far that were bad and ours.
+        errors: Checks without an answer since the last one with an answer.
+        was_good: Whether the SLOs have been good at the change or since.
+        outage: Whether pods that we had left were missing when the SLOs turned bad, and still are.
+    """
+
+    before: int
+    after: int
+    started: datetime
+    failed: int = 0
+    errors: int = 0
+    was_good: bool = True
+    outage: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.before, self.after, self.failed, self.errors) < 0 or self.before == self.after:
+            raise DataError(f"a trial is of a change between two numbers, none negative, got {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingState:
+    """What a turn leaves for the next one; plain, small, and all there is to remember.
+
+    Attributes:
+        decided_at: When the last turn was; None before the first.
+        needs: (when, replicas needed), oldest first and falling: the only past needs that can still hold a scale-down.
+        effective_mode: The mode in force at the last turn; None before the first.
+        baseline: The HPA's own ``minReplicas``, as whoever applies decisions found it before the first change; no
+            floor goes below it. None if none is recorded.
+        trial: The change that is on trial; None if none is.
+        last_good: The number that the last good trial ended with, or that was there before the present one.
+        hold_until: End of the cool-down; None outside of one.
+        rolled_back_at: When a change was last taken back; None if none ever was.
+    """
+
+    decided_at: datetime | None = None
+    needs: tuple[tuple[datetime, int], ...] = ()
+    effective_mode: Mode | None = None
+    baseline: int | None = None
+    trial: Trial | None = None
+    last_good: int | None = None
+    hold_until: datetime | None = None
+    rolled_back_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.decided_at is None:
+            if self.needs or self.trial is not None or self.hold_until is not None:
+                raise DataError("there was no turn yet, so nothing was needed, is on trial or cools down")
+            return
+        if not self.needs:
+            raise DataError("there was a turn, and nothing says what was needed then")
+        at, count = self.needs[0]
+        for next_at, next_count in self.needs[1:]:
+            if next_at < at or next_count >= count:
+                raise DataError(f"needs have to fall, oldest first, and {next_count} comes after {count}")
+            at, count = next_at, next_count
+        if at > self.decided_at or count < 0:
+            raise DataError(f"the last need is {count} at {at}, and the last turn was at {self.decided_at}")
+        if self.trial is not None and (self.trial.started > self.decided_at or self.hold_until is not None):
+            raise DataError("a trial starts with a turn, and not during a cool-down")
+        if self.rolled_back_at is not None and self.rolled_back_at > self.decided_at:
+            raise DataError(f"taken back at {self.rolled_back_at}, after the last turn at {self.decided_at}")
+
+    @property
+    def phase(self) -> Phase:
+        """Where the guard stands."""
+        if self.trial is not None:
+            return Phase.ON_TRIAL
+        return Phase.WATCHING if self.hold_until is None else Phase.COOLDOWN
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data; ``from_json`` reads it. What is None is written as None: a patch then removes it."""
+        trial = self.trial
+        return {
+            "phase": str(self.phase),
+            "decidedAt": _seconds(self.decided_at),
+            "needs": [[epoch_seconds(at), count] for at, count in self.needs],
+            "effectiveMode": None if self.effective_mode is None else str(self.effective_mode),
+            "baseline": self.baseline,
+            "trial": None if trial is None else _trial_json(trial),
+            "lastGood": self.last_good,
+            "holdUntil": _seconds(self.hold_until),
+            "rolledBackAt": _seconds(self.rolled_back_at),
+        }
+
+    @classmethod
+    def from_json(cls, data: object) -> ScalingState:
+        """Read what ``to_json`` wrote. What is missing is None; what is not known is left alone.
+
+        Raises:
+            DataError: If it is anything else; says what is wrong with it.
+        """
+        try:
+            stored = _StoredState.model_validate_json(json.dumps(data))
+            return cls(
+                decided_at=_instant(stored.decided_at),
+                needs=tuple((from_epoch(at), count) for at, count in stored.needs),
+                effective_mode=stored.effective_mode,
+                baseline=stored.baseline,
+                trial=None if stored.trial is None else stored.trial.restored(),
+                last_good=stored.last_good,
+                hold_until=_instant(stored.hold_until),
+                rolled_back_at=_instant(stored.rolled_back_at),
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "all of it"
+            problem = f"{where}: {first['msg']}"
+        except (TypeError, ValueError, OverflowError, DataError) as error:
+            problem = str(error)
+        raise DataError(f"not a scaling state: {problem}; remove status.state to start afresh")
+
+    @classmethod
+    def recover(cls, data: object) -> tuple[ScalingState, str]:
+        """Read what ``to_json`` wrote, or start afresh; return the state, and what was wrong (empty if nothing was).
+
+        Afresh, what is there counts as needed, so nothing shrinks for a whole stabilization window. The baseline is
+        kept if it can be read: it is what the target gets back.
+        """
+        try:
+            return cls.from_json(data), ""
+        except DataError as error:
+            baseline = data.get("baseline") if isinstance(data, Mapping) else None
+            kept = baseline if isinstance(baseline, int) and baseline >= 0 else None
+            return cls(baseline=kept), str(error)
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True, alias_generator=to_camel, allow_inf_nan=False)
+
+
+class _StoredTrial(_Stored):
+    before: int
+    after: int
+    started: float
+    failed: int
+    errors: int
+    was_good: bool
+    outage: bool
+
+    def restored(self) -> Trial:
+        return Trial(**{**dict(self), "started": from_epoch(self.started)})
+
+
+class _StoredState(_Stored):
+    needs: tuple[tuple[float, int], ...]
+    decided_at: float | None = None
+    effective_mode: Mode | None = None
+    baseline: NonNegativeInt | None = None
+    trial: _StoredTrial | None = None
+    last_good: NonNegativeInt | None = None
+    hold_until: float | None = None
+    rolled_back_at: float | None = None
+
+
+def _trial_json(trial: Trial) -> dict[str, Any]:
+    return {
+        "before": trial.before,
+        "after": trial.after,
+        "started": epoch_seconds(trial.started),
+        "failed": trial.failed,
+        "errors": trial.errors,
+        "wasGood": trial.was_good,
+        "outage": trial.outage,
+    }
+
+
+def _seconds(at: datetime | None) -> float | None:
+    return None if at is None else epoch_seconds(at)
+
+
+def _instant(seconds: float | None) -> datetime | None:
+    return None if seconds is None else from_epoch(seconds)
+
+
+def known(value: float | None) -> TypeGuard[float]:
+    """Return whether a number was seen: neither missing nor NaN nor infinite."""
+    return value is not None and math.isfinite(value)

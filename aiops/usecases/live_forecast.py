@@ -1,0 +1,122 @@
+"""Answers about the future of one series: the window's maximum from its recent history, the path from the champion."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from datetime import datetime
+
+import numpy as np
+
+from aiops.errors import DataError, ModelNotFoundError
+from aiops.forecasting.catalog import window_forecaster
+from aiops.forecasting.forecast import Forecast
+from aiops.series import FloatArray, Series
+from aiops.series.grid import floor
+from aiops.usecases.champion import Champion
+from aiops.usecases.live_calls import USUAL_LEVELS, ForecastQuery, PathAnswer, WindowAnswer
+
+_REMEMBERED = 4096
+_Window = tuple[FloatArray, FloatArray]
+
+
+class Windows:
+    """Window maxima, each made once for as long as no newer value is known.
+
+    The window begins at ``now``; its first step is the one after the newest value, up to some steps earlier. So data
+    that grow old make the window longer, and its maximum no smaller.
+    """
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[tuple[object, ...], asyncio.Task[FloatArray]] = OrderedDict()
+
+    async def maximum(self, asked: ForecastQuery, series: Series, now: datetime) -> tuple[WindowAnswer | None, str]:
+        """Return quantiles of the highest value of the window, or why there are none.
+
+        Raises:
+            ConfigError: If the catalog has no such model.
+        """
+        levels = asked.levels or USUAL_LEVELS
+        steps = -(-(now + asked.window - series.end) // series.step)
+        if steps >= len(series):
+            return None, f"the window is longer than the history, {len(series)} steps up to {series.end.isoformat()}"
+        place = (asked.query, series.key, series.step, steps, asked.window_model, levels, series.start, series.end)
+        task = self._made.get(place)
+        if task is None:
+            forecaster = window_forecaster(asked.window_model)
+            last = np.array([len(series) - 1])
+            work = asyncio.to_thread(forecaster.window_maximum, series, last, steps, np.array(levels))
+            task = self._made[place] = asyncio.create_task(work)
+            while len(self._made) > _REMEMBERED:
+                self._made.popitem(last=False)
+        try:
+            found = await asyncio.shield(task)  # others may wait for it, too
+        except DataError:
+            self._made.pop(place, None)
+            raise
+        if np.isnan(found).any():
+            return None, (
+                f"{len(series)} steps of history, up to {series.end.isoformat()}, do not suffice for "
+                f"{asked.window_model}: ask again when more is known"
+            )
+        return WindowAnswer(levels=np.array(levels), values=found[0], model=asked.window_model), ""
+
+
+def path(
+    asked: ForecastQuery, query: str, series: Series, champion: Champion | None, now: datetime
+) -> tuple[PathAnswer | None, str]:
+    """Return what the champion says from the step that ``now`` lies in to the end of the horizon, or why nothing.
+
+    Levels that the bundle does not have are read off straight lines between those that it has.
+
+    Args:
+        asked: Horizon and levels.
+        query: What the series is read by; empty for a pushed one.
+        series: Its history.
+        champion: What serves now.
+        now: From when it is asked.
+    """
+    if champion is None:
+        return None, "there is no champion: train one, then ask again"
+    key = series.key
+    try:
+        whole = champion.bundle.forecast_of(key)
+    except ModelNotFoundError:
+        return None, f"{champion.title} holds no forecast of {key}: train with a query that covers it"
+    trained = champion.bundle.lineage.query.strip()
+    if not key.name and trained != query.strip():  # its labels alone do not say what it measures
+        return None, f"{champion.title} was trained on the query {trained!r}, and {key} is read by {query!r}"
+    if whole.step != series.step:
+        return None, f"{champion.title} forecasts {key} in steps of {whole.step}, and {series.step} was asked for"
+    first = (floor(now, whole.step) - whole.start) // whole.step
+    last = -((whole.start - now - asked.horizon) // whole.step)
+    end = whole.start + whole.horizon * whole.step
+    if first < 0 or last > whole.horizon:
+        return None, (
+            f"{champion.title} forecasts {key} from {whole.start.isoformat()} to {end.isoformat()}, and what was asked "
+            f"for ends at {(now + asked.horizon).isoformat()}"
+        )
+    levels, values = whole.levels, whole.values[:, :, first:last]
+    if asked.levels:
+        levels = np.array(asked.levels)
+        if levels[0] < whole.levels[0] - 1e-9 or levels[-1] > whole.levels[-1] + 1e-9:
+            return None, f"{champion.title} knows levels from {whole.levels[0]:g} to {whole.levels[-1]:g} only"
+        values = np.stack([np.interp(levels, whole.levels, column) for column in values[0].T], axis=1)[None]
+    part = Forecast(
+        keys=whole.keys,
+        cutoff=whole.start + (first - 1) * whole.step,
+        step=whole.step,
+        mean=whole.mean[:, first:last],
+        levels=levels,
+        values=values,
+        units=whole.units,
+        models=whole.models,
+    )
+    return PathAnswer(
+        forecast=part,
+        cutoff=whole.cutoff,
+        model=champion.version.name,
+        version=champion.version.number,
+        digest=champion.version.digest,
+        recipe=champion.bundle.recipes()[key],
+    ), ""

@@ -1,0 +1,5 @@
+"""`python -m operators`."""
+
+from operators.main import main
+
+main()

@@ -1,0 +1,259 @@
+"""The ``status`` of a PredictiveScaler: what people and programs read, and all that we remember.
+
+It is written when something changes on which a reader would act, and not because time has passed: numbers that tremble
+within a tenth, sentences that differ in a number only, and instants do not count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from aiops.adapters.kubernetes_control import Adoption
+from aiops.scaling.decide import ScalingDecision
+from aiops.scaling.guard import Verdict
+from aiops.scaling.policy import Mode, ScalingPolicy
+from aiops.scaling.reason import Reason
+from aiops.scaling.state import Phase, ScalingState
+from aiops.series import epoch_seconds
+from aiops.usecases.scale import Scaled
+
+Status = dict[str, Any]
+
+_TREMBLE: Final = 0.1
+_NUMBER: Final = re.compile(r"[-+]?\d[\d.e+-]*")
+_MESSAGE_CHARACTERS: Final = 1024
+_SIGNIFICANT_DIGITS: Final = 6
+
+
+class Kind(StrEnum):
+    """The conditions, in the order in which they are shown."""
+
+    READY = "Ready"
+    """The spec can be followed: all that it names is there."""
+    SCALING_ACTIVE = "ScalingActive"
+    """Decisions change the world."""
+    FORECAST_AVAILABLE = "ForecastAvailable"
+    """There is a fresh forecast."""
+    GUARD_HEALTHY = "GuardHealthy"
+    """The SLOs are good, and no change had to be taken back lately."""
+
+
+class Truth(StrEnum):
+    """What a condition says."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One condition before it meets the one that was written last."""
+
+    kind: Kind
+    truth: Truth
+    reason: str
+    message: str
+
+
+def of_turn(
+    before: Status, generation: int, policy: ScalingPolicy, scaled: Scaled, adoption: Adoption | None, *, has_hpa: bool
+) -> Status:
+    """Return the status after a turn that came to a decision.
+
+    Args:
+        before: As it was written last.
+        generation: Of the spec that was followed.
+        policy: That spec.
+        scaled: What the turn came to.
+        adoption: What we hold, this turn's change included; None for nothing.
+        has_hpa: Whether the number that is controlled is an HPA's floor.
+    """
+    decision, state, replicas = scaled.decision, scaled.state, scaled.replicas
+    mode = state.effective_mode or policy.mode
+    same = before.get("reason") == str(decision.reason) and before.get("desiredReplicas") == decision.desired
+    status: Status = {
+        "observedGeneration": generation,
+        "effectiveMode": str(mode),
+        "currentReplicas": replicas.current if replicas.asked is None else replicas.asked,
+        "desiredReplicas": decision.desired,
+        "reason": str(decision.reason),
+        "message": decision.message[:_MESSAGE_CHARACTERS],
+        "lastDecisionTime": before["lastDecisionTime"] if same and "lastDecisionTime" in before else _at(scaled.at),
+        "conditions": _conditions(
+            before,
+            generation,
+            scaled.at,
+            (
+                Condition(
+                    kind=Kind.READY,
+                    truth=Truth.TRUE,
+                    reason="AsSpecified",
+                    message="all that the spec names is there",
+                ),
+                _scaling_active(policy, scaled),
+                _forecast_available(scaled),
+                _guard_healthy(policy, decision, state, scaled.no_reading),
+            ),
+        ),
+        "state": _remembered(state, adoption),
+    }
+    if has_hpa:
+        status["floorReplicas"] = decision.desired if scaled.changes else replicas.current
+    if scaled.demand is not None:
+        status["demand"] = _rounded(scaled.demand)
+    if scaled.peak is not None:
+        status["peakDemand"] = _rounded(scaled.peak.value)
+    return status
+
+
+def of_failure(
+    before: Status,
+    generation: int,
+    at: datetime,
+    reason: str,
+    message: str,
+    state: ScalingState,
+    adoption: Adoption | None,
+) -> Status:
+    """Return the status after a turn that could not decide: what is there stays, and nothing is changed."""
+    not_ready = Condition(kind=Kind.READY, truth=Truth.FALSE, reason=reason, message=message)
+    idle = Condition(
+        kind=Kind.SCALING_ACTIVE, truth=Truth.FALSE, reason=reason, message="nothing is changed until Ready is True"
+    )
+    kept = {key: value for key, value in before.items() if key not in ("conditions", "observedGeneration")}
+    conditions = _conditions(before, generation, at, (not_ready, idle))
+    mentioned = {each["type"] for each in conditions}
+    conditions += [each for each in before.get("conditions") or [] if each["type"] not in mentioned]
+    return {
+        **kept,
+        "observedGeneration": generation,
+        "conditions": conditions,
+        "state": _remembered(state, adoption),
+    }
+
+
+def differs(before: Status, after: Status) -> bool:
+    """Return whether a reader would act on the difference."""
+    keys = (set(before) | set(after)) - {"lastDecisionTime", "message", "conditions", "state", "demand", "peakDemand"}
+    if any(before.get(key) != after.get(key) for key in keys):
+        return True
+    if any(_moved(before.get(key), after.get(key)) for key in ("demand", "peakDemand")):
+        return True
+    if _shape(before.get("conditions")) != _shape(after.get("conditions")):
+        return True
+    return _news(before.get("state"), after["state"])
+
+
+def condition(status: Mapping[str, Any], kind: Kind) -> Mapping[str, Any]:
+    """Return one condition as it was written; empty if it was not."""
+    return next((each for each in status.get("conditions") or [] if each["type"] == kind), {})
+
+
+def _scaling_active(policy: ScalingPolicy, scaled: Scaled) -> Condition:
+    kind = Kind.SCALING_ACTIVE
+    if policy.suspend:
+        message = "spec.suspend is set: nothing is decided, and the target has its own minReplicas"
+        return Condition(kind=kind, truth=Truth.FALSE, reason=Reason.SUSPENDED, message=message)
+    if scaled.obstacle is not None:
+        return Condition(kind=kind, truth=Truth.FALSE, reason=scaled.obstacle.reason, message=scaled.obstacle.message)
+    if not policy.mode.applies:
+        message = f"mode {policy.mode} changes nothing: set spec.mode to Floor or Direct"
+        return Condition(kind=kind, truth=Truth.FALSE, reason=f"Mode{policy.mode}", message=message)
+    what = "the HPA's minReplicas follows" if policy.mode is Mode.FLOOR else "the replicas follow"
+    return Condition(kind=kind, truth=Truth.TRUE, reason=f"Mode{policy.mode}", message=f"{what} the decisions")
+
+
+def _forecast_available(scaled: Scaled) -> Condition:
+    kind = Kind.FORECAST_AVAILABLE
+    if scaled.peak is None:
+        message = scaled.no_forecast or "no forecast was asked for"
+        return Condition(kind=kind, truth=Truth.FALSE, reason=Reason.FORECAST_MISSING, message=message)
+    if scaled.demand is None:
+        message = f"there is a forecast by {scaled.peak.model}, and present demand is unknown: {scaled.trouble}"
+        return Condition(kind=kind, truth=Truth.UNKNOWN, reason=Reason.DATA_MISSING, message=message)
+    return Condition(kind=kind, truth=Truth.TRUE, reason="Fresh", message=f"forecasts by {scaled.peak.model}")
+
+
+def _guard_healthy(policy: ScalingPolicy, decision: ScalingDecision, state: ScalingState, no_reading: str) -> Condition:
+    kind, report = Kind.GUARD_HEALTHY, decision.guard
+    if policy.guard is None:
+        message = "no guard: spec.guard names no SLO that a change could be judged by"
+        return Condition(kind=kind, truth=Truth.UNKNOWN, reason="NoGuard", message=message)
+    if report is None:
+        return Condition(kind=kind, truth=Truth.UNKNOWN, reason="NotChecked", message=decision.message)
+    if state.phase is Phase.COOLDOWN:
+        return Condition(kind=kind, truth=Truth.FALSE, reason=Reason.ROLLED_BACK, message=report.message)
+    match report.verdict:
+        case Verdict.BAD:
+            return Condition(kind=kind, truth=Truth.FALSE, reason=Reason.SLO_VIOLATED, message=report.message)
+        case Verdict.INCONCLUSIVE:
+            message = f"{report.message}: {no_reading}" if no_reading else report.message
+            return Condition(kind=kind, truth=Truth.UNKNOWN, reason=Reason.SLO_UNKNOWN, message=message)
+    return Condition(kind=kind, truth=Truth.TRUE, reason=str(state.phase), message=report.message)
+
+
+def _conditions(before: Status, generation: int, at: datetime, found: Iterable[Condition]) -> list[Status]:
+    written = {each["type"]: each for each in before.get("conditions") or []}
+    return [_condition(written.get(each.kind, {}), generation, at, each) for each in found]
+
+
+def _condition(before: Status, generation: int, at: datetime, found: Condition) -> Status:
+    stays = before.get("status") == str(found.truth)
+    return {
+        "type": str(found.kind),
+        "status": str(found.truth),
+        "reason": str(found.reason),
+        "message": found.message[:_MESSAGE_CHARACTERS],
+        "observedGeneration": generation,
+        "lastTransitionTime": before["lastTransitionTime"] if stays else _at(at),
+    }
+
+
+def _remembered(state: ScalingState, adoption: Adoption | None) -> Status:
+    found = {key: value for key, value in state.to_json().items() if value is not None}
+    if adoption is not None:
+        found["adopted"] = adoption.to_json()
+    return found
+
+
+def _shape(conditions: Iterable[Mapping[str, Any]] | None) -> list[tuple[object, ...]]:
+    return [
+        (each["type"], each["status"], each["reason"], each["observedGeneration"], _NUMBER.sub("#", each["message"]))
+        for each in conditions or ()
+    ]
+
+
+def _moved(before: float | None, after: float | None) -> bool:
+    if before is None or after is None:
+        return before is not after
+    return abs(after - before) > _TREMBLE * max(abs(before), abs(after))
+
+
+def _news(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:
+    """Return whether more than time has passed: the last need may be later, and the oldest may have run out."""
+    old, new = dict(before or {}), dict(after)
+    old_needs, new_needs = old.pop("needs", []), new.pop("needs", [])
+    old.pop("decidedAt", None), new.pop("decidedAt", None)
+    if old != new or not old_needs or not new_needs or old_needs[-1][1] != new_needs[-1][1]:
+        return old != new or bool(new_needs)
+    earlier, lately = [tuple(each) for each in old_needs[:-1]], [tuple(each) for each in new_needs[:-1]]
+    return earlier[len(earlier) - len(lately) :] != lately if len(lately) <= len(earlier) else True
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_SIGNIFICANT_DIGITS}g}")
+
+
+def _at(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds_since(at: datetime, now: datetime) -> float:
+    """Return how long ago ``at`` was."""
+    return epoch_seconds(now) - epoch_seconds(at)

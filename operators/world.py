@@ -1,0 +1,45 @@
+"""Everything outside that a turn reads or changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiops.adapters.kubernetes_hpa import Hpa, KubernetesHpas
+from aiops.adapters.kubernetes_http import KubernetesHttp
+from aiops.adapters.kubernetes_scalers import KubernetesScalers, Scaler
+from aiops.adapters.kubernetes_workload import Kinds
+from aiops.ports import Clock, ForecastSource, MetricSource
+from operators.neighbours import Lists
+from operators.record import Record
+from operators.rollback_alert import RollbackAlerts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Put together once, and shared by all turns.
+
+    Attributes:
+        http: The Kubernetes API; writes only while we hold the lease, as do those made from it below.
+        scalers: PredictiveScalers.
+        hpas: HPAs.
+        kinds: What can be scaled.
+        all_scalers: Those of a namespace, a few seconds old at most.
+        all_hpas: As well.
+        source: Where demand and SLOs are read.
+        forecasts: Who knows what comes.
+        alerts: Who hears of rollbacks.
+        record: Our metrics.
+        clock: What time it is.
+    """
+
+    http: KubernetesHttp
+    scalers: KubernetesScalers
+    hpas: KubernetesHpas
+    kinds: Kinds
+    all_scalers: Lists[str, Scaler]
+    all_hpas: Lists[str, Hpa]
+    source: MetricSource
+    forecasts: ForecastSource
+    alerts: RollbackAlerts
+    record: Record
+    clock: Clock

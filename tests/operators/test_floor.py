@@ -1,0 +1,116 @@
+"""Mode Floor on a real API: the floor is raised, written down, kept without a word, and given back."""
+
+import time
+
+import pytest
+
+from tests.operators.stage import hpa, stays, within, writes
+
+OWN = "aiops.dev/own-min-replicas"
+FINALIZER = "aiops.dev/give-back"
+
+
+def adopted(stage, name="web"):
+    return stage.status(name).get("state", {}).get("adopted", {}).get("held") is True
+
+
+def test_the_floor_is_raised_and_the_resource_says_why(served):
+    served.service(own=3)
+    served.scaler()
+    within(20, lambda: served.floor() == 10)
+    within(10, lambda: adopted(served))
+    found = served.hpa()
+    assert found["metadata"]["annotations"][OWN] == "3"
+    status = served.status()
+    assert (status["effectiveMode"], status["desiredReplicas"], status["floorReplicas"]) == ("Floor", 10, 10)
+    assert (status["currentReplicas"], status["demand"], status["peakDemand"]) == (4, 500, 500)
+    assert (status["observedGeneration"], status["reason"]) == (1, "DesiredWithinRange")
+    conditions = {each["type"]: (each["status"], each["reason"]) for each in status["conditions"]}
+    assert conditions == {
+        "Ready": ("True", "AsSpecified"),
+        "ScalingActive": ("True", "ModeFloor"),
+        "ForecastAvailable": ("True", "Fresh"),
+        "GuardHealthy": ("Unknown", "NoGuard"),
+    }
+    assert served.read()["metadata"]["finalizers"] == [FINALIZER]
+    assert "kopf" not in str(served.read())  # no notes of the framework on people's resources
+    assert ("DesiredWithinRange", "3 -> 10: demand of up to 500 needs 10 replicas") in served.events()
+
+
+def test_a_steady_world_costs_no_write(served):
+    served.service()
+    served.scaler()
+    within(20, lambda: served.floor() == 10 and adopted(served))
+    time.sleep(1)
+    before, version = writes(), served.read()["metadata"]["resourceVersion"]
+    time.sleep(3)  # six turns
+    assert writes() - before == 0
+    assert served.read()["metadata"]["resourceVersion"] == version
+
+
+@pytest.mark.parametrize("mode", ["Shadow", "Recommend"])
+def test_shadow_and_recommend_decide_and_change_nothing(served, mode):
+    served.service(own=3)
+    served.scaler(mode=mode)
+    within(20, lambda: served.status().get("desiredReplicas") == 10)
+    stays(1.5, lambda: served.floor() == 3)
+    assert served.reason("ScalingActive") == f"Mode{mode}"
+    assert "finalizers" not in served.read()["metadata"]
+
+
+def given_back(stage, own):
+    found = stage.hpa()
+    managers = {each["manager"] for each in found["metadata"]["managedFields"]}
+    return (
+        found["spec"]["minReplicas"] == own
+        and OWN not in found["metadata"].get("annotations", {})
+        and "aiops-operator" not in managers
+    )
+
+
+def test_deletion_gives_the_hpa_its_own_number_back(served):
+    served.service(own=3)
+    served.scaler()
+    within(20, lambda: served.floor() == 10)
+    served.delete("predictivescaler", "web", "--timeout=20s")
+    assert given_back(served, 3)
+    served.apply(hpa("web", 5), arguments=("--server-side", "--force-conflicts"))
+    served.apply(hpa("web", 6), arguments=("--server-side",))  # nobody stands in the way of the next writer
+    assert served.floor() == 6
+
+
+def test_suspending_gives_back_at_once_and_resuming_takes_over_again(served):
+    served.service(own=3)
+    served.scaler()
+    within(20, lambda: served.floor() == 10)
+    served.scaler(suspend=True)
+    took = within(10, lambda: given_back(served, 3))
+    within(10, lambda: served.reason("ScalingActive") == "Suspended")
+    within(10, lambda: "finalizers" not in served.read()["metadata"])
+    print(f"suspend -> given back: {took:.2f} s")
+    served.scaler(suspend=False)
+    within(10, lambda: served.floor() == 10)
+
+
+def test_going_back_to_shadow_gives_back(served):
+    served.service(own=3)
+    served.scaler()
+    within(20, lambda: served.floor() == 10)
+    served.scaler(mode="Shadow")
+    within(10, lambda: given_back(served, 3))
+    assert served.status()["desiredReplicas"] == 10
+
+
+def test_what_was_recorded_survives_a_wiped_status_and_a_stripped_annotation(served):
+    served.service(own=3)
+    served.scaler()
+    within(20, lambda: served.floor() == 10 and adopted(served))
+    served.api.kubectl(
+        "patch", "pscaler", "web", f"--namespace={served.name}", "--subresource=status", "--type=merge",
+        '--patch={"status": {"state": null}}',
+    )  # fmt: skip
+    within(10, lambda: served.status().get("state", {}).get("adopted", {}).get("own") == 3)
+    served.api.kubectl("annotate", "hpa", "web", f"--namespace={served.name}", f"{OWN}-")
+    stays(1.5, lambda: served.floor() == 10)
+    served.delete("predictivescaler", "web", "--timeout=20s")
+    assert given_back(served, 3)

@@ -1,0 +1,101 @@
+"""What is left for the next turn: read back exactly, and refused when somebody has had a hand in it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from aiops.errors import DataError
+from aiops.scaling.policy import Mode
+from aiops.scaling.state import Observation, Phase, ScalingState, Trial
+
+NOW = datetime(2026, 1, 5, 12, 30, 15, 123457, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+FULL = ScalingState(
+    decided_at=NOW,
+    needs=((NOW - MINUTE, 12), (NOW, 8)),
+    effective_mode=Mode.FLOOR,
+    baseline=2,
+    trial=Trial(before=12, after=8, started=NOW - MINUTE, failed=1, errors=2, was_good=False, outage=True),
+    last_good=12,
+    rolled_back_at=NOW - timedelta(hours=3),
+)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        ScalingState(),
+        ScalingState(baseline=3),
+        FULL,
+        ScalingState(decided_at=NOW, needs=((NOW, 0),), hold_until=NOW + MINUTE, last_good=4),
+    ],
+)
+def test_what_is_written_is_what_is_read(state) -> None:
+    written = state.to_json()
+
+    assert ScalingState.from_json(json.loads(json.dumps(written))) == state
+    without_nulls = {key: value for key, value in written.items() if value is not None}
+    assert ScalingState.from_json(without_nulls) == state
+
+
+def test_people_can_read_the_phase() -> None:
+    assert FULL.to_json()["phase"] == FULL.phase == Phase.ON_TRIAL
+
+
+def test_what_a_newer_version_added_is_left_alone() -> None:
+    assert ScalingState.from_json(FULL.to_json() | {"trust": 0.7}) == FULL
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (None, "all of it: Input should be an object"),
+        ([], "all of it: Input should be an object"),
+        ({}, "needs: Field required"),
+        ({"decidedAt": "x", "needs": []}, "decidedAt: Input should be a valid number"),
+        ({"decidedAt": 1e300, "needs": [[0, 1]]}, ""),
+        ({"decidedAt": None, "needs": [1]}, "needs.0: Input should be a valid array"),
+        ({"decidedAt": 5, "needs": [[0, float("inf")]]}, "needs.0.1: Input should be a"),
+        ({"decidedAt": 5, "needs": [[0, "8"]]}, "needs.0.1: Input should be a valid integer"),
+        ({"decidedAt": 5, "needs": []}, "there was a turn, and nothing says what was needed then"),
+        ({"needs": [[0, 4]]}, "there was no turn yet"),
+        ({"decidedAt": 5, "needs": [[0, 4], [1, 9]]}, "needs have to fall, oldest first, and 9 comes after 4"),
+        ({"decidedAt": 5, "needs": [[4, 9], [1, 4]]}, "needs have to fall, oldest first, and 4 comes after 9"),
+        ({"decidedAt": 5, "needs": [[7, 4]]}, "the last need is 4 at 1970"),
+        ({"decidedAt": 5, "needs": [[5, -4]]}, "the last need is -4 at 1970"),
+        (FULL.to_json() | {"baseline": -1}, "baseline: Input should be greater than or equal to 0"),
+        (FULL.to_json() | {"effectiveMode": "Full"}, "effectiveMode: Input should be 'Shadow'"),
+        (FULL.to_json() | {"holdUntil": 2e9}, "a trial starts with a turn, and not during a cool-down"),
+        (FULL.to_json() | {"rolledBackAt": 2e9}, "taken back at 2033"),
+        (FULL.to_json() | {"trial": {"before": 4}}, "trial.after: Field required"),
+        (FULL.to_json() | {"trial": FULL.to_json()["trial"] | {"before": 8}}, "a trial is of a change between two"),
+        (FULL.to_json() | {"trial": FULL.to_json()["trial"] | {"started": 2e9}}, "a trial starts with a turn"),
+    ],
+)
+def test_a_state_that_was_edited_is_refused_with_the_key_and_started_afresh(data, said) -> None:
+    with pytest.raises(DataError) as caught:
+        ScalingState.from_json(data)
+    assert str(caught.value).startswith(f"not a scaling state: {said}")
+    assert str(caught.value).endswith("remove status.state to start afresh")
+
+    state, trouble = ScalingState.recover(data)
+    assert trouble == str(caught.value)
+    assert state == ScalingState(baseline=state.baseline)
+
+
+def test_the_baseline_outlives_a_state_that_cannot_be_read() -> None:
+    state, _ = ScalingState.recover(FULL.to_json() | {"needs": "many"})
+
+    assert state == ScalingState(baseline=2)
+    assert ScalingState.recover(FULL.to_json()) == (FULL, "")
+
+
+def test_a_state_that_cannot_be_is_not_made() -> None:
+    with pytest.raises(DataError, match="needs have to fall"):
+        ScalingState(decided_at=NOW, needs=((NOW - MINUTE, 4), (NOW, 9)))
+
+
+def test_negative_replicas_are_refused() -> None:
+    with pytest.raises(DataError, match="negative"):
+        Observation(current=-1)
