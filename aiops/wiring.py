@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -20,6 +20,7 @@ from aiops.series.snapshot import Snapshot
 from aiops.settings import Settings
 
 if TYPE_CHECKING:
+    from aiops.adapters.folder import Entry, FolderSource
     from aiops.usecases.live import Live
 
 _ALERTMANAGER_SECONDS = 10.0
@@ -124,6 +125,39 @@ def read(request: Request, configured: Settings, clock: Clock) -> Reading:
     if "://" in request.source:
         raise ConfigError(f"--source {request.source}: give a folder, or a URL that starts with http:// or https://")
     return _read_folder(request)
+
+
+def read_in_parts(
+    request: Request, configured: Settings, clock: Clock, only: Collection[SeriesKey] | None = None
+) -> Iterator[tuple[int, int, Reading]]:
+    """Read as ``read`` does, a folder file by file, so that it need not fit into memory.
+
+    Args:
+        only: Series to read; all that the request names if None.
+
+    Yields:
+        How many series came before this part, how many there are, and the part. A file that cannot be read is a
+        part without series that says so.
+
+    Raises:
+        ConfigError, DataError, UpstreamError: As ``read``, except that a part may be unusable.
+    """
+    if "://" in request.source:
+        found = read(request, configured, clock)
+        yield 0, len(found.telemetry.series), found
+        return
+    from aiops.adapters.folder import FolderSource
+
+    folder = FolderSource(Path(request.source))
+    entries = [entry for entry in _chosen(request, folder) if only is None or entry.key in only]
+    by_file: dict[Path, list[Entry]] = {}
+    for entry in entries:
+        by_file.setdefault(entry.path, []).append(entry)
+    done = 0
+    for of_file in by_file.values():
+        telemetry = folder.read(of_file, even_if_none=True)
+        yield done, len(entries), Reading(telemetry=telemetry, metadata={each.key: each.metadata for each in of_file})
+        done += len(of_file)
 
 
 def snapshot(request: Request, configured: Settings, clock: Clock) -> tuple[Snapshot, tuple[str, ...]]:
@@ -231,9 +265,14 @@ def _read_folder(request: Request) -> Reading:
     from aiops.adapters.folder import FolderSource
 
     folder = FolderSource(Path(request.source))
+    chosen = _chosen(request, folder)
+    found = folder.read(chosen)
+    return Reading(telemetry=found, metadata={entry.key: entry.metadata for entry in chosen})
+
+
+def _chosen(request: Request, folder: FolderSource) -> tuple[Entry, ...]:
     pattern = request.query or "*"
     chosen = tuple(entry for entry in folder.entries() if fnmatchcase(entry.key.series_id, pattern))
     if not chosen:
         raise DataError(f"nothing in {request.source} is called {pattern!r}: `aiops inspect` lists what is there")
-    found = folder.read(chosen)
-    return Reading(telemetry=found, metadata={entry.key: entry.metadata for entry in chosen})
+    return chosen

@@ -79,10 +79,14 @@ class FolderSource:
                 raise DataError(f"{self._root} holds series {entry.name!r} twice: in {other.path} and in {entry.path}")
         return found
 
-    def read(self, entries: Sequence[Entry] | None = None) -> Telemetry:
+    def read(self, entries: Sequence[Entry] | None = None, *, even_if_none: bool = False) -> Telemetry:
         """Read whole series, each on its own grid, in the order of ``entries``; all of the folder if None.
 
         A series that cannot be used is left out and named in ``skipped``.
+
+        Args:
+            entries: What to read.
+            even_if_none: Answer also if not one can be used: the reader of a part still wants the others.
 
         Raises:
             DataError: If not one can be used; as ``entries`` if there are none to choose from.
@@ -95,7 +99,7 @@ class FolderSource:
             else:
                 series.append(made[0])
                 qualities.append(assess(made[0], duplicates=made[1]))
-        if not series and skipped:
+        if not series and skipped and not even_if_none:
             more = f" (and {len(skipped) - 1} more that cannot be used either)" if len(skipped) > 1 else ""
             raise DataError(f"{skipped[0][1]}{more}")
         return Telemetry(series=tuple(series), qualities=tuple(qualities), skipped=tuple(skipped))

@@ -43,7 +43,7 @@ class Plan:
         ConfigError: If a forecaster is unknown, or a number or a length is not positive.
     """
 
-    forecasters: tuple[str, ...] = (BASELINE, "weekly-naive", "holt-winters")
+    forecasters: tuple[str, ...] = (BASELINE, "fleet")
     horizon: timedelta = timedelta(days=2)
     history: timedelta = timedelta(days=28)
     choosing: int = 2

@@ -169,7 +169,7 @@ def forecast(
 
     telemetry.configure()
     require_writable(*_written(report), output)
-    names = dict.fromkeys(["seasonal-naive", *(forecaster or ["selection", "holt-winters", "weekly-naive"])])
+    names = dict.fromkeys(["seasonal-naive", *(forecaster or ["fleet", "holt-winters", "weekly-naive"])])
     forecasters = {name: path_forecaster(name) for name in names}
     request = wiring.Request(source=source, query=query, history=history, step=step, end=end)
     reading = wiring.read(request, wiring.settings(), SystemClock())

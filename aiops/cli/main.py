@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from aiops import __version__
-from aiops.cli import backtest, demo, inspect, serve, train
+from aiops.cli import backtest, demo, forecast, inspect, serve, train
 from aiops.cli.output import messages
 from aiops.errors import AiopsError, ConfigError, DataError, ModelError, UpstreamError
 
@@ -41,6 +41,9 @@ app.add_typer(
     backtest.app, name="backtest", short_help="What a scaler or a forecaster would have done on your history."
 )
 app.command("train", short_help="Forecasts as a registered bundle; a better one becomes the champion.")(train.train)
+app.command("forecast", short_help="Quantiles of every step ahead, for every series, as one CSV file.")(
+    forecast.forecast
+)
 app.command("serve", short_help="Scores, forecasts and alerts as a gRPC service.")(serve.serve)
 app.command("inspect", short_help="What a source holds, and whether it can be trusted.")(inspect.inspect)
 app.command("demo", short_help="The whole loop on a generated fleet, beside an empty Prometheus.")(demo.demo)

@@ -53,7 +53,7 @@ def train(
         typer.Option(
             "--forecaster",
             help="A forecaster to choose from; may be given again.",
-            show_default="seasonal-naive, weekly-naive, holt-winters",
+            show_default="seasonal-naive, fleet",
         ),
     ] = None,
     horizon: Annotated[

@@ -9,6 +9,7 @@ from typing import TypeVar
 from aiops.errors import ConfigError
 from aiops.forecasting.conformal import Conformal
 from aiops.forecasting.ets import Ets
+from aiops.forecasting.fleet.forecaster import Fleet
 from aiops.forecasting.forecaster import PathForecaster, WindowForecaster
 from aiops.forecasting.holt_winters import HoltWinters
 from aiops.forecasting.mstl import Mstl
@@ -26,6 +27,7 @@ HOLT_WINTERS_OF_A_DAY = HoltWinters(level_memory=timedelta(hours=12))
 HOLT_WINTERS_OF_MINUTES = HoltWinters(level_memory=timedelta(minutes=3))
 
 PATH: dict[str, Callable[[], PathForecaster]] = {
+    "fleet": Fleet,
     "seasonal-naive": lambda: Conformal(model=SeasonalNaive()),
     "weekly-naive": lambda: Conformal(model=WEEKLY_NAIVE),
     "holt-winters": lambda: Conformal(model=HOLT_WINTERS_OF_A_DAY),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import cache
-from typing import ParamSpec, TypeVar, cast
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -12,7 +14,22 @@ R = TypeVar("R")
 
 @cache
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Return ``function`` compiled by Numba; the machine code is kept on disk beside its file for the next process."""
+    """Return ``function`` compiled by Numba; the machine code is kept on disk beside its file for the next process.
+
+    It may call compiled functions of files in the same folder: a change in any of them has it compiled anew. (Numba
+    itself looks at the function's own file only, and would go on using the old code of what it calls.)
+    """
     from numba import njit
 
-    return cast("Callable[P, R]", njit(cache=True, nogil=True)(function))
+    made: Any = njit(cache=True, nogil=True)(function)
+    made._cache._cache_file._source_stamp = _sources(Path(function.__code__.co_filename).parent)
+    return cast("Callable[P, R]", made)
+
+
+@cache
+def _sources(folder: Path) -> str:
+    """Return the digest of all Python files in a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

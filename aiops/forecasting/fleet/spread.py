@@ -1,0 +1,73 @@
+"""Quantiles of a series' own errors, step by step: near errors count more, recent days count more; compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aiops.forecasting.fleet.rolling import DAY_FADES
+from aiops.series import FloatArray
+from aiops.series.compiled import compiled
+
+NEAR = 48
+"""The part of a day within which an error at another step counts much: half an hour."""
+FAR_SHARE = 2.0
+"""Weight of all other steps together, in units of the near ones'."""
+BLOCKS = 48
+"""Quantiles are worked out for so many parts of a day, and hold for all steps of a part."""
+
+
+@compiled
+def spread(errors: FloatArray, day: int, levels: FloatArray, out: FloatArray) -> None:
+    """Fill the quantiles of the errors of one series at each step.
+
+    An error d steps away, so many days ago, weighs ``fade ** days * (exp(-d / near) + far exp(-d / day))``.
+
+    Args:
+        errors: Observed minus forecast, shape ``[n_origins, horizon]``, the latest origin last; NaN is skipped.
+        day: Steps of a day.
+        levels: Quantile levels, increasing, shape ``[q]``.
+        out: Shape ``[q, horizon]``; NaN if no error is known.
+    """
+    count, horizon = errors.shape
+    value = np.empty(count * horizon)
+    step = np.empty(count * horizon, dtype=np.int64)
+    fade = np.empty(count * horizon)
+    known = 0
+    for origin in range(count):
+        weight = DAY_FADES ** (count - 1 - origin)
+        for h in range(horizon):
+            if not np.isnan(errors[origin, h]):
+                value[known] = errors[origin, h]
+                step[known] = h
+                fade[known] = weight
+                known += 1
+    if known == 0:
+        out[:] = np.nan
+        return
+    order = np.argsort(value[:known])
+    value, step, fade = value[order], step[order], fade[order]
+    near = max(day / NEAR, 0.5)
+    far = FAR_SHARE * 2.0 * near / min(horizon, 2 * day)
+    closeness = np.empty(horizon)
+    size = max(day // BLOCKS, 1)
+    for first in range(0, horizon, size):
+        last = min(first + size, horizon)
+        centre = 0.5 * (first + last - 1)
+        for h in range(horizon):
+            distance = abs(h - centre)
+            closeness[h] = np.exp(-distance / near) + far * np.exp(-distance / day)
+        total = 0.0
+        for at in range(known):
+            total += fade[at] * closeness[step[at]]
+        below = 0.0
+        q = 0
+        for at in range(known):
+            below += fade[at] * closeness[step[at]]
+            while q < len(levels) and below >= levels[q] * total:
+                out[q, first:last] = value[at]
+                q += 1
+            if q == len(levels):
+                break
+        while q < len(levels):
+            out[q, first:last] = value[known - 1]
+            q += 1

@@ -1,0 +1,90 @@
+"""What a night costs: seconds and memory of fleets made from real series by random scale, offset and phase."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aiops.series import FloatArray
+
+_CHUNK = 100
+_WORKER = """
+import json, sys, time
+from datetime import UTC, datetime, timedelta
+import numpy as np
+from aiops.forecasting.catalog import path_forecaster
+from aiops.series import Frame, SeriesKey
+from benchmarks.forecasting.cost import fleet
+from benchmarks.forecasting.losses import LEVELS
+
+model, seeds, size = path_forecaster(sys.argv[1]), np.load(sys.argv[2]), int(sys.argv[3])
+def frame(part):
+    keys = tuple(SeriesKey(str(row)) for row in range(len(part)))
+    return Frame(keys=keys, start=datetime(2026, 1, 1, tzinfo=UTC), step=timedelta(minutes=5), values=part)
+model.forecast(frame(seeds[:1]), 288, LEVELS)  # compiles
+began, cpu = time.perf_counter(), time.process_time()
+made = 0
+busy = 0.0
+for part in fleet(seeds, size):
+    before = time.process_time()
+    made += int(np.isfinite(model.forecast(frame(part), 288, LEVELS).mean).all(axis=1).sum())
+    busy += time.process_time() - before
+from aiops.forecasting.fleet.echo import distances
+from aiops.forecasting.fleet.pool import SIZE, pool
+every, rows = np.empty((SIZE, 288)), list(seeds[:500])
+echo = [distances(row, 288) for row in rows]  # found by the full backtest, and kept
+pool(rows[0], len(rows[0]), 288, 288, echo[0], every)
+before = time.process_time()
+for row, back in zip(rows, echo):
+    pool(row, len(row), 288, 288, back, every)
+of_pool = (time.process_time() - before) / len(rows)
+# Of this program alone: what getrusage calls the peak is inherited from the one that started it.
+status = open("/proc/self/status").read()
+peak = int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9
+print(json.dumps({"series": size, "forecast": made, "core_seconds": busy, "seconds": time.perf_counter() - began,
+                  "peak_gb": peak, "pools_a_core_second": 1 / of_pool}))
+"""
+
+
+def fleet(seeds: FloatArray, size: int) -> Any:
+    """Yield ``size`` series in parts: real ones, each with a scale, an offset and a phase of its own."""
+    random = np.random.default_rng(0)
+    for first in range(0, size, _CHUNK):
+        count = min(_CHUNK, size - first)
+        rows = random.integers(0, len(seeds), count)
+        shifts = random.integers(0, seeds.shape[1], count)
+        part = np.array([np.roll(seeds[row], shift) for row, shift in zip(rows, shifts, strict=True)])
+        usual = np.nanmean(np.abs(part), axis=1, keepdims=True)
+        yield part * random.lognormal(0, 2, (count, 1)) + usual * random.uniform(0, 1, (count, 1))
+
+
+def measure(model: str, seeds: Sequence[FloatArray], sizes: Sequence[int]) -> dict[str, Any]:
+    """Forecast fleets of each size, each in a process of its own, and report seconds and peak memory.
+
+    The peak is of the process that reads the fleet in parts of 100 series, forecasts it and keeps nothing.
+    """
+    length = max(len(each) for each in seeds)
+    whole = np.array([each for each in seeds if len(each) == length])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "seeds.npy"
+        np.save(path, whole)
+        runs = [json.loads(_run(model, path, size)) for size in sizes]
+    rate = runs[-1]["series"] / runs[-1]["core_seconds"]
+    return {
+        "series_a_core_second": rate,
+        "pools_a_core_second": runs[-1]["pools_a_core_second"],
+        "sizes": runs,
+        "hours_of_100k_on_one_core": 100_000 / rate / 3600,
+    }
+
+
+def _run(model: str, seeds: Path, size: int) -> str:
+    arguments = [sys.executable, "-c", _WORKER, model, str(seeds), str(size)]
+    return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
