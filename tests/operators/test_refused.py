@@ -6,8 +6,9 @@ import time
 import pytest
 import yaml
 
+from aiops.scaling.resource import API_VERSION
 from tests.operators.conftest import with_crd
-from tests.operators.stage import API_VERSION, CRD, stays, within, writes
+from tests.operators.stage import CRD, stays, within, writes
 
 RULES = [
     {"apiGroups": ["aiops.dev"], "resources": ["predictivescalers"], "verbs": ["get", "list", "watch", "patch"]},

@@ -10,8 +10,8 @@ import pytest
 from aiops.adapters.local_forecasts import LocalForecasts
 from aiops.adapters.memory import MemorySource
 from aiops.errors import ConfigError, UpstreamUnavailableError
-from aiops.ports import Replicas
-from aiops.scaling.policy import Bounds, Load, Mode, ScalingPolicy
+from aiops.ports import Obstacle, Peak, Replicas
+from aiops.scaling.policy import Bounds, ForecastRules, Guard, Load, Mode, ScalingPolicy, Slo
 from aiops.scaling.reason import Reason
 from aiops.scaling.state import ScalingState
 from aiops.series import Series, SeriesKey
@@ -136,5 +136,90 @@ def test_a_series_that_ended_long_ago_is_no_demand():
     target = Target(replicas=60)
     found = turn(MemorySource([demand()]), target, now=NOW + timedelta(hours=6))
     assert found.decision.desired == 60
-    assert found.trouble == f"load has no value for the step that ended at {found.at.isoformat()}"
+    assert found.trouble.startswith(
+        "query 'load' matches nothing from 2026-03-05T05:59:00+00:00 to 2026-03-05T06:00:00"
+    )
     assert target.applied == []
+
+
+@dataclass
+class Told:
+    """A forecast source that says what it is told to."""
+
+    cutoff: datetime
+    value: float = 1000.0
+
+    async def peak(self, asked, now):
+        return Peak(value=self.value, cutoff=self.cutoff, model="told")
+
+
+def turn_with(forecasts, target, *, keep=None, source=None, **changes):
+    rules = ForecastRules(stale_after=5 * MINUTE)
+    policy = ScalingPolicy(
+        mode=Mode.FLOOR, bounds=Bounds(max_replicas=100), load=Load(capacity_per_replica=50), forecast=rules, **changes
+    )
+    asked = scale.DemandQuery(query="load", history=timedelta(days=1))
+    given = {} if keep is None else {"keep": keep}
+    source = source or MemorySource([demand()])
+    return asyncio.run(scale.scale(source, target, forecasts, policy, asked, ScalingState(), NOW, **given))
+
+
+@pytest.mark.parametrize(("age_seconds", "used"), [(300, True), (301, False)])
+def test_a_forecast_counts_until_stale_after_is_over(age_seconds, used):
+    """What the last observation's step brought is known at its end; its age counts from there."""
+    target = Target(replicas=5)
+    found = turn_with(Told(cutoff=NOW - MINUTE - timedelta(seconds=age_seconds)), target)
+    assert (found.peak is not None) is used
+    assert bool(target.applied) is used
+    if not used:
+        assert found.no_forecast == "the forecast by told is 301 s old, and forecast.staleAfter is 300 s"
+
+
+def test_the_outcome_is_kept_before_it_is_applied():
+    target, kept = Target(replicas=5), []
+
+    async def keep(scaled):
+        kept.append((scaled.decision.desired, list(target.applied)))
+
+    turn_with(Told(cutoff=NOW - MINUTE), target, keep=keep)
+    assert kept == [(target.replicas, [])]
+
+
+def test_nothing_is_applied_that_could_not_be_kept():
+    target = Target(replicas=5)
+
+    async def keep(scaled):
+        raise UpstreamUnavailableError("no answer from the keeper")
+
+    with pytest.raises(UpstreamUnavailableError, match="keeper"):
+        turn_with(Told(cutoff=NOW - MINUTE), target, keep=keep)
+    assert target.applied == []
+
+
+class Blocked(Target):
+    """A workload that somebody else holds."""
+
+    async def read(self):
+        return Replicas(current=5, obstacle=Obstacle(reason="Conflict", message="somebody else has it"))
+
+
+def test_what_is_in_the_way_leaves_the_decision_and_no_deed():
+    target = Blocked()
+    found = turn_with(Told(cutoff=NOW - MINUTE), target)
+    assert found.decision.desired > 5
+    assert found.state.effective_mode is Mode.RECOMMEND
+    assert target.applied == []
+
+
+def test_slo_queries_are_read_and_those_without_an_answer_are_named():
+    guard = Guard(
+        slos=(
+            Slo(name="errors", query="errors", threshold=0.01),
+            Slo(name="latency", query="latency", threshold=1.0),
+        )
+    )
+    source = MemorySource([demand(), demand("errors", level=0.5)])
+    found = turn_with(Told(cutoff=NOW - MINUTE), Target(), source=source, guard=guard)
+    assert found.readings["errors"] == pytest.approx(0.5, abs=51)
+    assert found.readings["latency"] is None
+    assert found.no_reading.startswith("latency: query 'latency' matches nothing")
