@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
+import structlog
 
 from aiops.adapters.token_file import TokenFile
 from aiops.api.v1.forecasting_pb2 import ForecastRequest, ForecastResponse
@@ -19,6 +21,8 @@ from aiops.errors import (
     UpstreamUnavailableError,
 )
 from aiops.ports import Peak, PeakQuery
+
+_log = structlog.get_logger(__name__)
 
 _KINDS: dict[grpc.StatusCode, type[AiopsError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: ConfigError,
@@ -43,8 +47,8 @@ class GrpcForecasts:
 
     Args:
         target: Where the service answers: ``host:port``, or a name in gRPC's syntax (``dns:///host:port``).
-        ca_file: PEM file of the authorities that may have signed its certificate, read again when it changes;
-            gRPC's own list if None.
+        ca_file: PEM file of the authorities that may have signed its certificate, read again when it changes; one
+            that went missing leaves them as they were. gRPC's own list if None.
         token_file: The first token of it is sent, read again when it changes; None sends none.
         insecure: Whether to talk in plain text, the token included.
         timeout: For one question.
@@ -70,7 +74,9 @@ class GrpcForecasts:
         self._tokens = None if token_file is None else TokenFile(token_file)
         self._timeout_seconds = timeout.total_seconds()
         self._channel: grpc.aio.Channel | None = None
+        self._replaced: set[asyncio.Task[None]] = set()  # channels on which others still wait for an answer
         self._authorities = self._read_authorities()
+        self._kept = ""  # why the authorities are older than their file
 
     async def peak(self, asked: PeakQuery, now: datetime) -> Peak:
         """Return the quantile of the highest demand within the window that starts at ``now``.
@@ -92,7 +98,7 @@ class GrpcForecasts:
             now=now,
         )
         metadata = () if self._tokens is None else (("authorization", f"Bearer {self._tokens.first()}"),)
-        stub = ForecastServiceStub(await self._connected())
+        stub = ForecastServiceStub(self._connected())
         try:
             answer: ForecastResponse = await stub.Forecast(request, timeout=self._timeout_seconds, metadata=metadata)
         except grpc.aio.AioRpcError as error:
@@ -113,19 +119,36 @@ class GrpcForecasts:
         if self._channel is not None:
             channel, self._channel = self._channel, None
             await channel.close()
+        await asyncio.gather(*self._replaced)
 
-    async def _connected(self) -> grpc.aio.Channel:
-        authorities = self._read_authorities()
-        if authorities != self._authorities:
-            self._authorities = authorities
-            await self.close()
+    def _connected(self) -> grpc.aio.Channel:
+        self._look_at_authorities()
         if self._channel is None:
             if self._insecure:
                 self._channel = grpc.aio.insecure_channel(self._target, options=_CHANNEL)
             else:
-                trusted = grpc.ssl_channel_credentials(root_certificates=authorities)
+                trusted = grpc.ssl_channel_credentials(root_certificates=self._authorities)
                 self._channel = grpc.aio.secure_channel(self._target, trusted, options=_CHANNEL)
         return self._channel
+
+    def _look_at_authorities(self) -> None:
+        try:
+            found = self._read_authorities()
+        except ConfigError as error:
+            if not self._kept:
+                _log.warning("authorities kept as they were", reason=str(error))
+            self._kept = str(error)
+            return
+        self._kept = ""
+        if found == self._authorities:
+            return
+        self._authorities = found
+        if self._channel is not None:
+            # Closed at once, it would cancel those who wait for an answer on it.
+            replaced = asyncio.create_task(self._channel.close(self._timeout_seconds))
+            self._replaced.add(replaced)
+            replaced.add_done_callback(self._replaced.discard)
+            self._channel = None
 
     def _read_authorities(self) -> bytes | None:
         if self._ca_file is None:

@@ -182,6 +182,33 @@ def test_tokens_and_authorities_are_sent_checked_and_read_again(source, tmp_path
         assert asyncio.run(through_rotations()).value > 0
 
 
+def test_authorities_that_change_or_go_missing_cut_off_nobody_who_waits(tmp_path):
+    made = make_certificates(tmp_path)
+    tls = TlsFiles(certificate=made.server, key=made.server_key)
+
+    async def work(target):
+        forecasts = GrpcForecasts(target, ca_file=made.ca)
+        first = asyncio.create_task(forecasts.peak(QUERY, datetime.now(UTC)))
+        await asyncio.sleep(0.5)  # it waits for the service, which waits for its Prometheus
+        assert not first.done()
+        made.ca.write_bytes(made.ca.read_bytes() + b"\n")
+        second = asyncio.create_task(forecasts.peak(QUERY, datetime.now(UTC)))
+        await asyncio.sleep(0.1)
+        made.ca.unlink()
+        third = forecasts.peak(QUERY, datetime.now(UTC))
+        try:
+            return await asyncio.gather(first, second, third, return_exceptions=True)
+        finally:
+            await forecasts.close()
+
+    with silent_server() as url:
+        silent = PrometheusSource(PrometheusSettings(url=url, timeout=timedelta(seconds=4), attempts=1))
+        with serving(tmp_path, source=silent, options=LOOPBACK, tls=tls) as server:
+            for each in asyncio.run(work(server.target)):
+                assert isinstance(each, UpstreamUnavailableError), repr(each)
+                assert "is being read" in str(each)
+
+
 def test_an_authority_for_plain_text_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="not both"):
         GrpcForecasts("localhost:1", ca_file=tmp_path / "ca.pem", insecure=True)
