@@ -62,7 +62,7 @@ class TokenFile:
 
     def _stamp(self) -> tuple[int, ...]:
         found = self._path.stat()
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        return found.st_ino, found.st_ctime_ns, found.st_size  # ctime: a change of its mode counts, too
 
     def _read(self) -> tuple[bytes, ...]:
         try:

@@ -61,6 +61,15 @@ def test_a_file_that_went_wrong_leaves_the_tokens_and_says_so(path, spoil):
     assert OLD not in str(logs)
 
 
+def test_a_file_whose_mode_is_put_right_is_read(path):
+    tokens = TokenFile(path)
+    path.write_text(f"{NEW}\n")
+    path.chmod(0o602)
+    assert not tokens.accepts(NEW)
+    path.chmod(0o600)
+    assert tokens.accepts(NEW)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [(b"", "16 characters"), (b"short\n", "16 characters"), (f"{OLD}\nshort".encode(), "16"), (b"\xff" * 20, "ASCII")],
