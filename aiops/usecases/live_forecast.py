@@ -37,7 +37,7 @@ class Windows:
             ConfigError: If the catalog has no such model.
         """
         levels = asked.levels or USUAL_LEVELS
-        steps = -(-(now + asked.window - series.end) // series.step)
+        steps = -(-(now - series.end + asked.window) // series.step)
         if steps >= len(series):
             return None, f"the window is longer than the history, {len(series)} steps up to {series.end.isoformat()}"
         place = (asked.query, series.key, series.step, steps, asked.window_model, levels, series.start, series.end)
@@ -94,7 +94,7 @@ def path(
     if first < 0 or last > whole.horizon:
         return None, (
             f"{champion.title} forecasts {key} from {whole.start.isoformat()} to {end.isoformat()}, and what was asked "
-            f"for ends at {(now + asked.horizon).isoformat()}"
+            f"for reaches {asked.horizon} from {now.isoformat()} on"
         )
     levels, values = whole.levels, whole.values[:, :, first:last]
     if asked.levels:

@@ -148,7 +148,7 @@ def test_too_little_history_is_a_reason_and_an_unknown_model_an_error():
         answer = await service.forecast(asked())
         assert answer.window_maximum is None
         assert answer.window_reason.startswith("20 steps of history, up to 2026-03-02T00:20:00+00:00, do not suffice")
-        longer = await service.forecast(asked(window=timedelta(days=365_000)))
+        longer = await service.forecast(asked(window=timedelta(days=3_650_000)))
         assert longer.window_reason.startswith("the window is longer than the history, 20 steps")
         with pytest.raises(ConfigError, match="no forecaster is called 'magic'"):
             await service.forecast(asked(window_model="magic"))
@@ -283,6 +283,7 @@ def test_the_path_comes_from_the_champion_or_says_why_not(tmp_path):
             (await service.forecast(replace(no_window, **changes))).path_reason
             for changes in (
                 {"horizon": timedelta(hours=2)},
+                {"horizon": timedelta(days=3_650_000)},
                 {"levels": (0.5, 0.99)},
                 {"query": "errors"},
                 {"now": NOW - timedelta(hours=1)},
@@ -291,10 +292,11 @@ def test_the_path_comes_from_the_champion_or_says_why_not(tmp_path):
         for said, expected in zip(
             reasons,
             (
-                "and what was asked for ends at",
+                "and what was asked for reaches 2:00:00 from",
+                "and what was asked for reaches 3650000 days",
                 "knows levels from 0.05 to 0.95 only",
                 "holds no forecast of errors",
-                "ends at",
+                "and what was asked for reaches 0:30:00 from",
             ),
             strict=True,
         ):
