@@ -66,6 +66,8 @@ class Fleet:
             async with self._room:
                 interval = await self._turn(*key)
             if interval is None:
+                if member.wake.is_set():
+                    continue  # another one of this name came while we were told that it is gone
                 if self._members.get(key) is member:
                     del self._members[key]
                 return
