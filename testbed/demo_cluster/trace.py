@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ AFTERWARDS = timedelta(hours=1)
 
 _MINUTE = timedelta(minutes=1)
 _WEEK = timedelta(weeks=1)
+Span = tuple[datetime, datetime]
 _SMOOTH = 10  # minutes whose mean counts when steepness is judged: one odd minute is not a climb
 
 
@@ -107,8 +109,8 @@ def steepest(values: FloatArray, length: int, smooth: int) -> tuple[int, float]:
     means = sliding_window_view(values, smooth).mean(axis=1)
     room = length - smooth
     for top in range(len(means)):
-        low = max(top - room, 0)
-        foot = low + int(np.argmin(means[low : top + 1])) if not np.isnan(means[low : top + 1]).any() else top
+        before = means[max(top - room, 0) : top + 1][::-1]
+        foot = top - int(np.argmin(before)) if not np.isnan(before).any() else top  # the last one, where several are
         middle = (foot + top + smooth) // 2
         first = min(max(middle - length // 2, 0), len(values) - length)
         if (np.isnan(climb) or means[top] - means[foot] > climb) and not np.isnan(values[first : first + length]).any():
@@ -116,23 +118,29 @@ def steepest(values: FloatArray, length: int, smooth: int) -> tuple[int, float]:
     return best, float(climb)
 
 
-def _steepest(series: Series, capacity: float, name: str, origin: str, begin: datetime, end: datetime) -> Trace | None:
+def _steepest(
+    series: Series, capacity: float, name: str, origin: str, begin: datetime, end: datetime, avoid: Sequence[Span] = ()
+) -> Trace | None:
     begin = max(begin, series.start + HISTORY)
     end = min(end, series.end) - AFTERWARDS
     first, last = (begin - series.start) // series.step, (end - series.start) // series.step
     if last <= first:
         return None
-    at, climb = steepest(series.values[first:last], LENGTH // series.step, _SMOOTH)
+    values = series.values.copy()
+    for begins, ends in avoid:
+        from_step = max((begins - AFTERWARDS - series.start) // series.step, 0)
+        values[from_step : (ends - series.start) // series.step] = np.nan
+    at, climb = steepest(values[first:last], LENGTH // series.step, _SMOOTH)
     if np.isnan(climb):
         return None
     start = series.start + (first + at) * series.step
     demand = series.between(start - HISTORY, start + LENGTH + AFTERWARDS)
-    filled = np.nan_to_num(demand.values[-int((LENGTH + AFTERWARDS) / series.step) :])  # a gap in the hour afterwards
-    values = np.concatenate([demand.values[: -len(filled)], filled])
+    scored = (start - demand.start) // series.step
+    played = np.concatenate([demand.values[:scored], np.nan_to_num(demand.values[scored:])])  # gaps of the last hour
     return Trace(
         name=name,
         origin=origin,
-        demand=Series(key=demand.key, start=demand.start, step=demand.step, values=values),
+        demand=Series(key=demand.key, start=demand.start, step=demand.step, values=played),
         start=start,
         capacity_per_replica=capacity,
         climb=climb / capacity,
@@ -162,9 +170,14 @@ def _generated(now: datetime) -> Trace:
     )
     name = f"generated {dict(made.scaled.labels).get('service', 'service')}"
     trace = _steepest(
-        series, made.capacity_per_replica, name, "generated, because AIOPS_DATA_DIR names no traces",
-        series.start, series.end,
-    )  # fmt: skip
+        series,
+        made.capacity_per_replica,
+        name,
+        "generated, because AIOPS_DATA_DIR names no traces; outside of the incidents that were put into it",
+        series.start,
+        series.end,
+        [(each.start, each.end) for each in made.incidents if each.key == made.scaled],
+    )
     if trace is None:
         raise DataError("the generated fleet has no two whole hours")
     return trace
