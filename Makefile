@@ -47,7 +47,7 @@ docs: environment tools ## Write the reference pages that are made from the code
 	@mkdir -p docs/reference
 	@$(VENV)/python -m typer aiops.cli.main utils docs --name aiops --output docs/reference/command-line.md
 	@$(VENV)/python -m benchmarks.readme
-	@$(VENV)/python -m pytest --quiet tests/contracts/test_bad_input.py tests/contracts/test_predictive_scaler.py --write-reference
+	@$(VENV)/python -m pytest --quiet tests/contracts/test_bad_input.py tests/contracts/test_predictive_scaler.py tests/server/test_calls.py --write-reference
 
 api: environment ## Write aiops/api anew from protos/
 	@$(VENV)/buf lint

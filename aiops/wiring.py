@@ -21,7 +21,7 @@ from aiops.settings import Settings
 
 if TYPE_CHECKING:
     from aiops.adapters.folder import Entry, FolderSource
-    from aiops.usecases.live import Live
+    from aiops.usecases.live import Limits, Live
 
 _ALERTMANAGER_SECONDS = 10.0
 _DETECTOR = "residual"  # alone it finds more than beside half-space trees: see benchmarks/detection
@@ -68,14 +68,14 @@ class LiveRequest:
         registry: Where the champion is: an SQLite file or an MLflow server; None to serve without one.
         model: Name of the registered model.
         state: Folder for what has to survive a restart.
-        adopt: Most queries that are kept because somebody asked for their forecast.
+        limits: How much it takes upon itself.
     """
 
     watch: Path | None
     registry: str | None
     model: str
     state: Path
-    adopt: int
+    limits: Limits
 
 
 class Engine(StrEnum):
@@ -194,7 +194,7 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
     from aiops.adapters.outbox import Outbox
     from aiops.detection.catalog import detector
     from aiops.detection.scorer import Scorer
-    from aiops.usecases.live import Limits, Live
+    from aiops.usecases.live import Live
 
     time = clock(configured)
     url = str(configured.alertmanager.url)
@@ -209,7 +209,7 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
                 watched=None if asked.watch is None else MonitorFile(asked.watch),
                 store=None if asked.registry is None else model_store(asked.registry),
                 model=asked.model,
-                limits=Limits(adopt=asked.adopt),
+                limits=asked.limits,
             )
         finally:
             outbox.close()

@@ -20,7 +20,9 @@ def with_figures(readme: str) -> str:
     """Return the README with the figures of the result files between the two marks."""
     before, _, rest = readme.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return "\n".join([before + BEGIN, *_scaling(), "", *_forecasting(), "", *_detection(), END]) + after
+    return (
+        "\n".join([before + BEGIN, *_scaling(), "", *_forecasting(), "", *_detection(), "", *_serving(), END]) + after
+    )
 
 
 def _scaling() -> list[str]:
@@ -74,6 +76,31 @@ def _detection() -> list[str]:
         f"| {row['detector']} | {row['at']['1.0']['recall']:.2f} | {row['at']['0.1']['recall']:.2f} "
         f"| {row['normal_points_above_0.999']['0.5']:.4f} |"
         for row in found["rows"]
+    ]
+    return lines
+
+
+def _serving() -> list[str]:
+    found = _read("serving/results.json")
+    again = found["reload"]
+    lines = [
+        "**Serving** on one core, its client on another, beside a bare `grpc.aio` server that parses the same message; "
+        "ratios are medians of interleaved rounds, with the range of the middle 80 %.",
+        "",
+        "| call | bare p50 | service p50 | service p99 | service p50 / bare p50 |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {label} | {row['echo_p50_milliseconds']:.2f} ms | {row['service_p50_milliseconds']:.2f} ms "
+        f"| {row['service_p99_milliseconds']:.1f} ms "
+        f"| {row['ratio_p50']:.2f} ({row['ratio_p50_low']:.2f} to {row['ratio_p50_high']:.2f}) |"
+        for label, row in (("one point", found["single"]), (f"{found['batch']['rows']} points", found["batch"]))
+    ]
+    lines += [
+        "",
+        f"Batches, one after another: {found['batch']['samples_a_second']:,} samples a second. "
+        f"Two bundles took each other's place {again['reloads']} times in {again['seconds']:.0f} s, under "
+        f"{again['calls']:,} calls: {again['failed']} failed.",
     ]
     return lines
 

@@ -89,6 +89,7 @@ def serve(
     from aiops.server.address import Address
     from aiops.server.app import Options
     from aiops.server.tls import TlsFiles
+    from aiops.usecases.live import Limits
 
     telemetry.configure("INFO")
     if (tls_certificate is None) != (tls_key is None):
@@ -103,7 +104,7 @@ def serve(
         queue=queue,
         drain=drain,
     )
-    asked = wiring.LiveRequest(watch=watch, registry=registry, model=model, state=state, adopt=adopt)
+    asked = wiring.LiveRequest(watch=watch, registry=registry, model=model, state=state, limits=Limits(adopt=adopt))
     with asyncio.Runner() as runner:
         runner.run(_serve(asked, options, wiring.settings()))
         # All is closed. A thread that still waits for a Prometheus which does not answer would hold up the end of the
