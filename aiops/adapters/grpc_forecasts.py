@@ -34,6 +34,8 @@ _KINDS: dict[grpc.StatusCode, type[AiopsError]] = {
 }
 """What a status means for us; any other one is worth another try."""
 
+_HANDSHAKE = "handshake"  # in what gRPC says when TLS cannot be agreed on
+
 _CHANNEL = (
     ("grpc.initial_reconnect_backoff_ms", 500),
     ("grpc.max_reconnect_backoff_ms", 5_000),  # a service that is back is found within seconds, not minutes
@@ -161,4 +163,7 @@ class GrpcForecasts:
     def _translated(self, error: grpc.aio.AioRpcError) -> AiopsError:
         code = error.code()
         kind = _KINDS.get(code, UpstreamUnavailableError)
-        return kind(f"the forecast service at {self._target} answered {code.name}: {error.details()}")
+        said = f"the forecast service at {self._target} answered {code.name}: {error.details()}"
+        if not self._insecure and _HANDSHAKE in str(error.details()).lower():
+            said += "; does it speak TLS, and is its certificate signed by an authority that we are given?"
+        return kind(said)
