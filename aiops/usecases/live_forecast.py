@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import numpy as np
@@ -17,6 +18,7 @@ from aiops.usecases.champion import Champion
 from aiops.usecases.live_calls import USUAL_LEVELS, ForecastQuery, PathAnswer, WindowAnswer
 
 _REMEMBERED = 4096
+_THREADS = 2
 _Window = tuple[FloatArray, FloatArray]
 
 
@@ -28,7 +30,9 @@ class Windows:
     """
 
     def __init__(self) -> None:
-        self._made: OrderedDict[tuple[object, ...], asyncio.Task[FloatArray]] = OrderedDict()
+        self._made: OrderedDict[tuple[object, ...], asyncio.Future[FloatArray]] = OrderedDict()
+        # Of its own: the threads of the loop may all wait for a Prometheus that does not answer.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="windows")
 
     async def maximum(self, asked: ForecastQuery, series: Series, now: datetime) -> tuple[WindowAnswer | None, str]:
         """Return quantiles of the highest value of the window, or why there are none.
@@ -45,8 +49,9 @@ class Windows:
         if task is None:
             forecaster = window_forecaster(asked.window_model)
             last = np.array([len(series) - 1])
-            work = asyncio.to_thread(forecaster.window_maximum, series, last, steps, np.array(levels))
-            task = self._made[place] = asyncio.create_task(work)
+            task = self._made[place] = asyncio.get_running_loop().run_in_executor(
+                self._threads, forecaster.window_maximum, series, last, steps, np.array(levels)
+            )
             while len(self._made) > _REMEMBERED:
                 self._made.popitem(last=False)
         try:

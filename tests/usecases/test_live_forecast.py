@@ -1,6 +1,8 @@
 """Forecast answers: what was known when, how old it is, and why something is absent."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -257,6 +259,25 @@ def test_a_pushed_series_is_forecast_and_a_stranger_is_not():
             await service.forecast(asked())
 
     asyncio.run(run())
+
+
+def test_threads_that_wait_for_a_silent_prometheus_hold_up_no_window_of_a_pushed_series():
+    answers = threading.Event()
+
+    async def run():
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        waiting = asyncio.create_task(asyncio.to_thread(answers.wait))
+        service = live()
+        at = np.array([(NOW - timedelta(minutes=ago)).timestamp() for ago in range(600, 1, -1)])
+        values = np.full(len(at), 7.0)
+        service.score(PointBatch(keys=(KEY,), series=np.zeros(len(at), dtype=np.int64), at=at, values=values))
+        try:
+            return await asyncio.wait_for(service.forecast(asked(query="", series=KEY)), 20)
+        finally:
+            answers.set()
+            await waiting
+
+    assert asyncio.run(run()).window_maximum.values[0] == pytest.approx(7.0)
 
 
 def test_the_path_comes_from_the_champion_or_says_why_not(tmp_path):
