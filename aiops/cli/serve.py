@@ -86,9 +86,13 @@ def serve(
     Ends on SIGTERM or Ctrl-C when the calls under way have ended; a second one ends it at once.
     """
     from aiops import telemetry, wiring
-    from aiops.server.address import Address
-    from aiops.server.app import Options
-    from aiops.server.tls import TlsFiles
+
+    try:
+        from aiops.server.address import Address
+        from aiops.server.app import Options
+        from aiops.server.tls import TlsFiles
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"the service needs gRPC ({error}): install aiops[serve]") from error
     from aiops.usecases.live import Limits
 
     telemetry.configure("INFO")

@@ -21,7 +21,7 @@ from aiops.adapters.token_file import TokenFile
 from aiops.errors import ConfigError
 from aiops.server import servicer, tracing
 from aiops.server.address import Address
-from aiops.server.admission import Admission
+from aiops.server.admission import Admission, Turns
 from aiops.server.health import HealthServicer
 from aiops.server.interceptors import Entrance
 from aiops.server.journal import Journal
@@ -103,8 +103,9 @@ class Service:
         self._journal = Journal()
         self._open = ExitStack()
         self._health_servicer = HealthServicer(servicer.SERVICES)
-        admissions = {method: Admission(options.queue) for method in servicer.METHODS}
-        self._scoring = servicer.ScoringServicer(live, admissions[servicer.SCORE])
+        turns = Turns()
+        admissions = {method: Admission(options.queue, turns) for method in servicer.METHODS}
+        self._scoring = servicer.ScoringServicer(live, admissions[servicer.SCORE], turns)
         tokens = None if options.token_file is None else TokenFile(options.token_file)
         entrance = Entrance(tokens=tokens, admissions=admissions, deadline=options.deadline, journal=self._journal)
         traced, self._end_traces = tracing.start()

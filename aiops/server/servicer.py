@@ -32,10 +32,10 @@ METHODS = tuple(f"/{each.full_name}/{method.name}" for each in (SCORING, FORECAS
 class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
     """Scores what is pushed, one batch after another: the order in which batches came is the order of learning."""
 
-    def __init__(self, live: Live, admission: Admission) -> None:
+    def __init__(self, live: Live, admission: Admission, turns: Turns) -> None:
         self._live = live
         self._admission = admission
-        self._turns = Turns()
+        self._turns = turns
         self._reading: set[asyncio.Timeout] = set()  # of streams that wait for a batch
         self._draining = False
 

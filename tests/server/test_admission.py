@@ -10,7 +10,7 @@ from aiops.server.admission import Admission, Turns
 
 def test_calls_beyond_the_bound_are_sent_away_until_one_ends():
     async def work():
-        admission, leave = Admission(2), asyncio.Event()
+        admission, leave = Admission(2, Turns()), asyncio.Event()
 
         async def call():
             refused = admission.enter()
@@ -34,7 +34,7 @@ def test_calls_beyond_the_bound_are_sent_away_until_one_ends():
 @pytest.mark.parametrize(("seconds", "wait"), [(0.0, 10), (10.0, 5000)])
 def test_who_is_sent_away_is_told_when_to_come_back(seconds, wait):
     async def work():
-        admission = Admission(1)
+        admission = Admission(1, Turns())
         for _ in range(500):
             admission.took(seconds)
         assert admission.enter() is None
@@ -47,7 +47,7 @@ def test_who_is_sent_away_is_told_when_to_come_back(seconds, wait):
 
 def test_a_call_that_dies_makes_room():
     async def work():
-        admission = Admission(1)
+        admission = Admission(1, Turns())
 
         async def call():
             admission.enter()
