@@ -17,7 +17,7 @@ MOST = 1e5
 
 _CELL = np.dtype(
     [
-        ("size", "f8"),  # mean absolute value
+        ("size", "f8"),  # mean absolute value, single absurd ones clipped
         ("width", "f8"),  # mean half-width of the forecast's band
         ("width_seen", "f8"),
         # Each for the points with a forecast, and for all points as if there were none.
@@ -30,6 +30,7 @@ _CELL = np.dtype(
 _FORECAST, _OWN = 0, 1
 _CLIP = 6.0  # residuals beyond so many scales teach as if they were so large
 _UNCLIPPED_POINTS = 8  # before that a scale is no measure of anything
+_LARGEST = 100.0  # values beyond so many mean ones count towards the mean as if they were so large
 _WIDEST = 4.0  # how much the band of one step may stretch or shrink the scale
 
 
@@ -190,6 +191,9 @@ def _learn(
             continue
         cell = state[rows[i]]
         floor = max(floor_ratio * cell["size"], 1e-300)
+        size = abs(value)
+        if cell["size"] > 0 and cell["seen"][_OWN] >= _UNCLIPPED_POINTS:
+            size = min(size, _LARGEST * cell["size"])
         for source in range(2):
             stretch, baseline = 1.0, 0.0
             seen, scale, level = cell["seen"][source], cell["scale"][source], cell["level"][source]
@@ -220,4 +224,4 @@ def _learn(
             level_rate = own_rate if source == _OWN else offset_rate
             cell["level"][source] = level + min(max(level_rate * haste, 1 / (seen + 1)), 1.0) * residual
             cell["seen"][source] = seen + 1
-        cell["size"] += max(scale_rate, 1 / cell["seen"][_OWN]) * (abs(value) - cell["size"])
+        cell["size"] += max(scale_rate, 1 / cell["seen"][_OWN]) * (size - cell["size"])

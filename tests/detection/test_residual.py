@@ -112,6 +112,15 @@ def test_a_constant_series_measures_change_against_its_size():
     assert raw(detector, zero, 1e-9) == MOST
 
 
+@pytest.mark.parametrize("absurd", [1e9, -1e15, 1e308])
+def test_one_absurd_value_does_not_hide_what_comes_after_it(absurd):
+    detector = ResidualDetector()
+    state = taught(detector, 50 + noise(3000))
+    before = raw(detector, state, 60.0)
+    detector.learn(state, point(absurd))
+    assert raw(detector, state, 60.0) == pytest.approx(before, rel=0.05)
+
+
 def test_one_outlier_moves_neither_level_nor_scale():
     detector = ResidualDetector()
     state = taught(detector, 50 + noise(3000))
