@@ -11,6 +11,7 @@ import numpy as np
 from aiops.errors import DataError, ModelNotFoundError
 from aiops.forecasting.catalog import window_forecaster
 from aiops.forecasting.forecast import Forecast
+from aiops.forecasting.forecaster import WindowForecaster
 from aiops.series import FloatArray, Series
 from aiops.series.grid import floor
 from aiops.usecases.champion import Champion
@@ -29,6 +30,7 @@ class Windows:
 
     def __init__(self) -> None:
         self._made: OrderedDict[tuple[object, ...], asyncio.Task[FloatArray]] = OrderedDict()
+        self._models: dict[str, WindowForecaster] = {}  # each remembers what it has learnt of a series
 
     async def maximum(self, asked: ForecastQuery, series: Series, now: datetime) -> tuple[WindowAnswer | None, str]:
         """Return quantiles of the highest value of the window, or why there are none.
@@ -43,7 +45,9 @@ class Windows:
         place = (asked.query, series.key, series.step, steps, asked.window_model, levels, series.start, series.end)
         task = self._made.get(place)
         if task is None:
-            forecaster = window_forecaster(asked.window_model)
+            name = asked.window_model
+            forecaster = self._models.get(name) or window_forecaster(name)
+            self._models[name] = forecaster
             last = np.array([len(series) - 1])
             work = asyncio.to_thread(forecaster.window_maximum, series, last, steps, np.array(levels))
             task = self._made[place] = asyncio.create_task(work)
