@@ -80,7 +80,7 @@ class Load(Part):
 class ForecastRules(Part):
     """Which forecast a decision reads."""
 
-    model: str = Field("holt-winters", min_length=1, description="Name in the catalog of window forecasters.")
+    model: str = Field("boosted", min_length=1, description="Name in the catalog of window forecasters.")
     level: float = Field(
         0.95,
         gt=0,
@@ -133,8 +133,14 @@ class ScaleDown(Step):
         description="Share of the present replicas that one decision may remove. 1: as many as are not needed.",
     )
     stabilization_window: Duration = Field(
-        timedelta(minutes=5),
+        timedelta(minutes=15),
         description="Shrink to the most that any decision of this long has asked for. 0s: at once.",
+    )
+    tolerance: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="Share of the present replicas that must not be needed before any of them go. 0: every single one.",
     )
 
 

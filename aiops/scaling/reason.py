@@ -25,6 +25,8 @@ class Reason(StrEnum):
     """Less was enough within the stabilization window (only the HPA stabilizes upwards)."""
     SCALE_DOWN_STABILIZED = "ScaleDownStabilized"
     """More was needed within the stabilization window."""
+    WITHIN_TOLERANCE = "WithinTolerance"
+    """So few are not needed that taking them away is not worth a change."""
     FORECAST_MISSING = "ForecastMissing"
     """There is no forecast for the window, or it is not a number: hold."""
     DATA_MISSING = "DataMissing"
