@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops.errors import FitFailedError
+from aiops.errors import ConfigError, FitFailedError
 from aiops.forecasting.boosted_features import Features
 from aiops.series import FloatArray
 from aiops.series.compiled import compiled
@@ -70,8 +70,14 @@ def grow(rows: Features, target: FloatArray, level: float) -> Trees:
 
     Raises:
         FitFailedError: If LightGBM gives up.
+        ConfigError: If it is not installed.
     """
-    import lightgbm
+    try:
+        import lightgbm
+    except (ImportError, OSError) as error:  # the library of OpenMP is the system's
+        raise ConfigError(
+            f"the forecaster boosted needs LightGBM ({error}): install aiops[train] or aiops[serve]"
+        ) from error
 
     try:
         grown = lightgbm.train({**_SETTINGS, "alpha": level}, lightgbm.Dataset(rows, target), num_boost_round=_ROUNDS)
