@@ -53,6 +53,10 @@ class ScalingDecision:
                 return "this turn is older than the one before it"
             case Reason.SCALE_DOWN_STABILIZED:
                 return f"{_needs(self)}, but more was needed within the stabilization window"
+            case Reason.HISTORY_CAP:
+                return f"{_needs(self)}, the most that can be believed at this hour"
+            case Reason.FORECAST_IMPLAUSIBLE:
+                return f"{_needs(self)}; forecasts are too often beyond belief, so present demand counts"
             case Reason.WITHIN_TOLERANCE:
                 return f"{_needs(self)}, too few less to be worth a change"
             case Reason.SCALE_UP_LIMIT:
@@ -104,6 +108,7 @@ def decide(
     keep: Reason | None = None,
     low: int | None = None,
     high: int | None = None,
+    doubt: Reason | None = None,
 ) -> ScalingDecision:
     """Choose the number of replicas for the window that this decision covers.
 
@@ -121,13 +126,14 @@ def decide(
         keep: Why the number may not shrink for another reason; None if it may.
         low: Lower bound; None for the policy's ``minReplicas``.
         high: Upper bound; None for the policy's ``maxReplicas``.
+        doubt: Why ``peak_demand`` is less than what was forecast; None if it is not.
     """
     low = policy.bounds.min_replicas if low is None else low
     high = policy.bounds.max_replicas if high is None else high
     if peak_demand is None or not 0.0 <= peak_demand < math.inf:
         return _without_forecast(current, low)
     wanted = desired = replicas_for(peak_demand, policy.load.per_replica)
-    limits: list[Reason] = []
+    limits = [] if doubt is None else [doubt]
     if desired < current:
         if not demand_known:
             desired = current

@@ -91,6 +91,13 @@ class ForecastRules(Part):
         timedelta(minutes=4),
         description="What one decision has to cover: start-up delay + time to the next decision + one sync of the HPA.",
     )
+    history_cap: float = Field(
+        1.25,
+        ge=1,
+        le=_NO_LIMIT,
+        description="Times the highest demand around the same hour of the last three days that a forecast may be. One "
+        f"that stays above is not believed: present demand counts then. {_NO_LIMIT}: anything is believed.",
+    )
     stale_after: PositiveDuration = Field(
         timedelta(minutes=5),
         description="A forecast whose newest observation is older than this counts as none.",

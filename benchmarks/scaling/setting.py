@@ -42,9 +42,9 @@ RESULT = Path(__file__).parent / "results" / "setting.json"
 TARGET = 0.95
 POLICY = ScalingPolicy.model_validate({"bounds": {"maxReplicas": 1_000_000}, "load": {"capacityPerReplica": 1}})
 OURS = Contender(name="boosted", policy=POLICY, forecaster=window_forecaster("boosted"))
-LEVELS = np.array([0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99])
+LEVELS = np.array([0.5, 0.7, 0.9, 0.95, 0.98, 0.99])
 # For the figures at another cost than the setting's own: what its owner may turn, the same for every trace.
-HOLDS = (timedelta(), timedelta(minutes=5), timedelta(minutes=15))
+HOLDS = (timedelta(), timedelta(minutes=15))
 SLOW_START = timedelta(seconds=300)
 WEEK = timedelta(days=7)
 
@@ -92,8 +92,8 @@ def measure(case: Case) -> Measured:
         plain=sweep_case(case, [], GRID),
         ours=(ours.cost_ratio, ours.unmet_ratio, ours.scale_events / ((case.end - case.start) / timedelta(days=1))),
         alone=replay_hpa(case, Hpa(target=TARGET, max_replicas=1_000_000)).unmet_ratio,
-        turned=_turned(case, peaks),
-        slow=[sweep_case(slow, [], replace(GRID, down_windows=()))[0], _turned(slow, slow_peaks)],
+        turned=_turned(case, peaks, HOLDS),
+        slow=[sweep_case(slow, [], replace(GRID, down_windows=()))[0], _turned(slow, slow_peaks, HOLDS[-1:])],
         broken={kind: _both(_under(case, policy, peak)) for kind, peak in broken(case, at_level).items()},
         coverage=farthest(case, policy, at_level),
         seconds=seconds,
@@ -145,9 +145,9 @@ def replace_start(case: Case, startup_delay: timedelta) -> Case:
     )
 
 
-def _turned(case: Case, peaks: FloatArray) -> Sweep:
+def _turned(case: Case, peaks: FloatArray, holds: Sequence[timedelta]) -> Sweep:
     settings, points = [], []
-    for hold in HOLDS:
+    for hold in holds:
         for index, level in enumerate(LEVELS.tolist()):
             policy = OURS.policy_of(case, level)
             shrink = policy.behavior.scale_down.model_copy(
