@@ -33,7 +33,6 @@ from aiops.forecasting.catalog import window_forecaster
 from aiops.forecasting.window import maximum_ahead
 from aiops.scaling.policy import ScalingPolicy
 from aiops.series import FloatArray
-from aiops.series.duration import format_duration
 from aiops.telemetry import configure
 from benchmarks.scaling.contenders import GRID
 from benchmarks.scaling.traces import cases
@@ -42,11 +41,12 @@ RESULT = Path(__file__).parent / "results" / "setting.json"
 TARGET = 0.95
 POLICY = ScalingPolicy.model_validate({"bounds": {"maxReplicas": 1_000_000}, "load": {"capacityPerReplica": 1}})
 OURS = Contender(name="boosted", policy=POLICY, forecaster=window_forecaster("boosted"))
-LEVELS = np.array([0.5, 0.7, 0.9, 0.95, 0.98, 0.99])
 # For the figures at another cost than the setting's own: what its owner may turn, the same for every trace.
-HOLDS = (timedelta(), timedelta(minutes=15))
+CHEAP_LEVELS = (0.5, 0.7, 0.9)  # without stabilization and tolerance
+DEAR_LEVELS = (0.95, 0.98, 0.99)
 SLOW_START = timedelta(seconds=300)
 WEEK = timedelta(days=7)
+TOO_MUCH = ("frozen", "tripled", "six hours late")  # a forecast that is gone is held, which is no over-forecast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Measured:
         plain: The default and the tuned HPA over their grids.
         ours: The setting: (cost, unmet, changes a day).
         alone: The HPA at the same target without a floor: share left unmet.
-        turned: The setting at other levels and holds.
+        cheap: The policy at lower levels, without stabilization and tolerance.
         slow: The default HPA, and ours at other levels, with a start-up of 300 s.
         broken: By kind of broken forecast: (share left unmet, cost).
         coverage: Farthest that any 7 days were from the level, in points.
@@ -69,7 +69,7 @@ class Measured:
     plain: list[Sweep]
     ours: tuple[float, float, float]
     alone: float
-    turned: Sweep
+    cheap: Sweep
     slow: list[Sweep]
     broken: dict[str, tuple[float, float]]
     coverage: float
@@ -80,20 +80,20 @@ def measure(case: Case) -> Measured:
     """Replay one trace."""
     started = time.perf_counter()
     policy = OURS.policy_of(case)
-    levels = LEVELS.tolist()
-    peaks = peaks_at_levels(case, policy.forecast.window, OURS.forecaster, LEVELS)
+    levels = (*CHEAP_LEVELS, policy.forecast.level)
+    peaks = peaks_at_levels(case, policy.forecast.window, OURS.forecaster, np.array(levels))
     seconds = time.perf_counter() - started
-    at_level = peaks[:, levels.index(policy.forecast.level)]
+    at_level = peaks[:, -1]
     ours = _under(case, policy, at_level)
     slow = replace_start(case, SLOW_START)
-    slow_peaks = peaks_at_levels(slow, OURS.policy_of(slow).forecast.window, OURS.forecaster, LEVELS)
+    slow_peaks = peaks_at_levels(slow, OURS.policy_of(slow).forecast.window, OURS.forecaster, np.array(DEAR_LEVELS))
     return Measured(
         name=case.name,
         plain=sweep_case(case, [], GRID),
         ours=(ours.cost_ratio, ours.unmet_ratio, ours.scale_events / ((case.end - case.start) / timedelta(days=1))),
         alone=replay_hpa(case, Hpa(target=TARGET, max_replicas=1_000_000)).unmet_ratio,
-        turned=_turned(case, peaks, HOLDS),
-        slow=[sweep_case(slow, [], replace(GRID, down_windows=()))[0], _turned(slow, slow_peaks, HOLDS[-1:])],
+        cheap=_turned(case, CHEAP_LEVELS, peaks, timedelta()),
+        slow=[sweep_case(slow, [], replace(GRID, down_windows=()))[0], _turned(slow, DEAR_LEVELS, slow_peaks, None)],
         broken={kind: _both(_under(case, policy, peak)) for kind, peak in broken(case, at_level).items()},
         coverage=farthest(case, policy, at_level),
         seconds=seconds,
@@ -145,20 +145,22 @@ def replace_start(case: Case, startup_delay: timedelta) -> Case:
     )
 
 
-def _turned(case: Case, peaks: FloatArray, holds: Sequence[timedelta]) -> Sweep:
-    settings, points = [], []
-    for hold in holds:
-        for index, level in enumerate(LEVELS.tolist()):
-            policy = OURS.policy_of(case, level)
-            shrink = policy.behavior.scale_down.model_copy(
-                update={"stabilization_window": hold, **({} if hold else {"tolerance": 0.0})}
-            )
+def _turned(case: Case, levels: Sequence[float], peaks: FloatArray, hold: timedelta | None) -> Sweep:
+    outcomes = []
+    for index, level in enumerate(levels):
+        policy = OURS.policy_of(case, level)
+        if hold is not None:
+            changed = {"stabilization_window": hold, "tolerance": 0.0}
+            shrink = policy.behavior.scale_down.model_copy(update=changed)
             behavior = policy.behavior.model_copy(update={"scale_down": shrink})
-            outcome = _under(case, policy.model_copy(update={"behavior": behavior}), peaks[:, index])
-            settings.append(f"level {level:g}, stabilization {format_duration(hold)}")
-            points.append(_both(outcome))
-    unmet, cost = np.array(points).T
-    return Sweep(scaler=OURS.name, settings=tuple(settings), unmet=unmet, cost=cost)
+            policy = policy.model_copy(update={"behavior": behavior})
+        outcomes.append(_under(case, policy, peaks[:, index]))
+    return Sweep(
+        scaler=OURS.name,
+        settings=tuple(f"level {level:g}" for level in levels),
+        unmet=np.array([each.unmet_ratio for each in outcomes]),
+        cost=np.array([each.cost_ratio for each in outcomes]),
+    )
 
 
 def _under(case: Case, policy: ScalingPolicy, peaks: FloatArray) -> ScalingOutcome:
@@ -195,7 +197,7 @@ def summarize(found: Sequence[Measured], seconds: float) -> dict[str, Any]:
     cost, unmet, changes = np.mean([each.ours for each in found], axis=0).tolist()
     ratios = np.array([unmet_at(each.plain[0].curve(), each.ours[0]) / max(each.ours[1], 1e-9) for each in found])
     slow_default, slow_ours = (mean([each.slow[index] for each in found]).curve() for index in (0, 1))
-    turned = mean([each.turned for each in found]).curve()
+    turned = mean([each.cheap for each in found]).curve()
     healthy = np.array([each.broken["healthy"] for each in found])
     kinds = [kind for kind in found[0].broken if kind != "healthy"]
     worse = {kind: max(each.broken[kind][0] / each.alone for each in found if each.alone > 0) for kind in kinds}
@@ -216,7 +218,10 @@ def summarize(found: Sequence[Measured], seconds: float) -> dict[str, Any]:
         ("series within 1 point of the level over any 7 days, %", covered, 90, None, "more"),
         ("decisions for 1000 workloads on one core, s", seconds, 10, 1, "less"),
         *((f"{kind}: worst trace's unmet over the plain HPA's", worse[kind], 1.0, None, "less") for kind in kinds),
-        *((f"{kind}: cost over the healthy cost", dearer[kind], 1.3, None, "less") for kind in kinds),
+        *(
+            (f"{kind}: cost over the healthy cost", dearer[kind], 1.3 if kind in TOO_MUCH else None, None, "less")
+            for kind in kinds
+        ),
     ]
     return {
         "schema": "aiops.benchmark.scaling-setting/1",
@@ -264,6 +269,12 @@ def print_table(result: dict[str, Any], console: Console) -> None:
     console.print(each)
 
 
+def _told(measured: Measured, console: Console) -> Measured:
+    cost, unmet, _ = measured.ours
+    console.print(f"{measured.name}: {100 * unmet:.4f} % unmet at {cost:.3f}", style="dim")
+    return measured
+
+
 def _number(value: float) -> float | None:
     return None if np.isnan(value) else round(value, 3)
 
@@ -291,7 +302,7 @@ def main() -> int:
         if arguments.traces in (None, []) or case.name in arguments.traces
     ]
     if arguments.processes == 1:
-        found = [measure(case) for case in track(chosen, "replaying", console=console, transient=True)]
+        found = [_told(measure(case), console) for case in track(chosen, "replaying", console=console, transient=True)]
     else:
         with ProcessPoolExecutor(max_workers=arguments.processes) as pool:
             work = pool.map(measure, chosen)
