@@ -92,6 +92,11 @@ class Case:
         return 1 if math.isnan(before) else max(replicas_for(before, self.capacity_per_replica), 1)
 
     @property
+    def covers(self) -> timedelta:
+        """What one decision has to cover: pods that it starts are ready only when the next decision's could be."""
+        return self.startup_delay + self.syncs_between_decisions * SYNC + SYNC
+
+    @property
     def syncs_between_decisions(self) -> int:
         """Steps of 15 s from one decision to the next."""
         return self._stride * (self.history.step // SYNC)
@@ -194,9 +199,14 @@ def floors_of(case: Case, policy: ScalingPolicy, peaks: FloatArray, min_replicas
         peaks: One forecast a decision, shape ``[m]``.
         min_replicas: The HPA's own, before the first decision.
     """
-    turns = _decide_all(case, policy, peaks, min_replicas, None)
+    turns = decide_floors(case, policy, peaks, min_replicas)
     floors = np.repeat([turn.decision.desired for turn in turns], case.syncs_between_decisions)
     return np.asarray(floors[: len(case.workload.fine)])
+
+
+def decide_floors(case: Case, policy: ScalingPolicy, peaks: FloatArray, min_replicas: int = 1) -> list[Turn]:
+    """Return every decision of a replay in mode Floor, from ``lead`` before the scored time on; see ``floors_of``."""
+    return _decide_all(case, policy, peaks, min_replicas, None)
 
 
 def _decide_all(

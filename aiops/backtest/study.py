@@ -52,11 +52,14 @@ class Contender:
         name: For tables.
         policy: What decides; its capacity is replaced by each workload's own.
         forecaster: What it reads.
+        own_window: Whether the policy's window is its owner's. If not, it is made as long as a decision of each
+            workload has to cover: long steps and slow starts ask for more.
     """
 
     name: str
     policy: ScalingPolicy
     forecaster: WindowForecaster
+    own_window: bool = False
 
     def policy_of(self, case: Case, level: float | None = None) -> ScalingPolicy:
         """Return the policy for one workload, at another level if one is given."""
@@ -64,6 +67,8 @@ class Contender:
         forecast = self.policy.forecast
         if level is not None:
             forecast = forecast.model_copy(update={"level": level})
+        if not self.own_window:
+            forecast = forecast.model_copy(update={"window": max(forecast.window, case.covers)})
         return self.policy.model_copy(update={"load": load, "forecast": forecast})
 
 
@@ -131,7 +136,8 @@ def sweep_case(case: Case, contenders: Sequence[Contender], grid: Grid) -> list[
 def _sweep_contender(case: Case, contender: Contender, grid: Grid) -> Sweep:
     levels = np.array(grid.levels or (contender.policy.forecast.level,))
     started = time.perf_counter()
-    peaks = peaks_at_levels(case, contender.policy.forecast.window, contender.forecaster, levels)
+    window = contender.policy_of(case).forecast.window
+    peaks = peaks_at_levels(case, window, contender.forecaster, levels)
     seconds = time.perf_counter() - started
     parts = []
     for index, level in enumerate(levels.tolist()):

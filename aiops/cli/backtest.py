@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import sys
@@ -27,6 +28,7 @@ from aiops.cli.output import Format, end_partially, messages, progress, require_
 from aiops.errors import ConfigError
 
 if TYPE_CHECKING:
+    from aiops.backtest.replay import Case
     from aiops.backtest.report import Report
     from aiops.backtest.study import Contender
 
@@ -41,6 +43,7 @@ What a scaler or a forecaster would have done on your own history.
 )
 
 _CORES = os.cpu_count() or 1
+_OURS = "boosted"
 
 ReportOption = Annotated[Path, typer.Option("--report", help="Where the HTML report goes; its JSON goes beside it.")]
 WorkersOption = Annotated[
@@ -88,14 +91,25 @@ def scaling(
     end: EndOption = None,
     workers: WorkersOption = _CORES,
     report: ReportOption = Path("backtest-scaling.html"),
+    decisions: Annotated[
+        Path | None,
+        typer.Option(
+            "--decisions",
+            metavar="FOLDER",
+            help="Instead of a report: write every decision of the scored time, one CSV a workload.",
+        ),
+    ] = None,
     form: FormatOption = Format.TABLE,
     output: OutputOption = None,
 ) -> None:
-    """Example: `aiops backtest scaling --source traces/ --forecaster holt-winters --report verdict.html`
+    """Example: `aiops backtest scaling --source traces/ --forecaster boosted --report verdict.html`
 
     Replay demand through the scaling loop of the operator, beside the HPA (default and tuned) and the optimum that
     knows the future. Demand is the rate that replicas serve, one series a workload. Prints what each scaler would have
     left unmet at equal cost, and writes a report with a verdict.
+
+    With --decisions, writes FOLDER/<workload>.csv with the columns timestamp, replicas, reason: the floor under the HPA
+    that the policy asks for from that instant (seconds since 1970) on, from values whose step has ended by then.
     """
     from aiops import telemetry, wiring
     from aiops.adapters.clock import SystemClock
@@ -105,14 +119,21 @@ def scaling(
     from aiops.usecases.capacity import study
 
     telemetry.configure()
-    require_writable(*_written(report), output)
-    contenders = _contenders(policy or [], forecaster or [])
+    require_writable(*(() if decisions else _written(report)), output)
+    contenders = _contenders(policy or [], forecaster or ([_OURS] if decisions else []))
+    if decisions is not None and len(contenders) > 1:
+        raise ConfigError("--decisions is of one policy: give --policy or --forecaster once")
     if policy and capacity is None:
         capacity = _capacity_of(contenders)
     request = wiring.Request(source=source, query=query, history=history, step=step, end=end)
     reading = wiring.read(request, wiring.settings(), SystemClock())
     replay = Replay(capacity_per_replica=capacity, startup_delay=startup, scored=scored)
     cases, unfit = cases_from(reading.telemetry.series, reading.metadata, replay)
+    if decisions is not None:
+        rows, failed = _write_decisions(cases, contenders[0], decisions, workers)
+        write_table(rows, form, output, title=f"decisions of {contenders[0].name}, in {decisions}")
+        end_partially((*reading.telemetry.skipped, *unfit, *failed), reading.telemetry.warnings)
+        return
     # A forecaster alone is tried at every level; a policy says which one its owner wants.
     grid = Grid(levels=()) if policy else Grid()
     with progress("replaying") as advance:
@@ -216,14 +237,44 @@ def _contenders(policies: list[Path], forecasters: list[str]) -> list[Contender]
     if policies and forecasters:
         raise ConfigError("give --policy or --forecaster, not both: a policy names its own forecaster")
     if not policies:
-        return contenders_of(forecasters or ["holt-winters", "last-week"])
+        return contenders_of(forecasters or [_OURS, "last-week"])
     found = {path.stem: load_policy(_text(path), str(path)) for path in policies}
     if len(found) < len(policies):
         raise ConfigError("two policies share a file name, and tables could not tell them apart: rename one")
     return [
-        Contender(name=name, policy=each, forecaster=window_forecaster(each.forecast.model))
+        Contender(name=name, policy=each, forecaster=window_forecaster(each.forecast.model), own_window=True)
         for name, each in found.items()
     ]
+
+
+def _write_decisions(
+    cases: Sequence[Case], contender: Contender, folder: Path, workers: int
+) -> tuple[list[dict[str, object]], list[tuple[str, str]]]:
+    """Write one file a workload, each as soon as it is decided; return what was written, and what could not be."""
+    from aiops.adapters.local_mapper import LocalMapper
+    from aiops.usecases.decisions import Decided, decide_all
+
+    rows: dict[str, dict[str, object]] = {}
+    failed: list[tuple[str, str]] = []
+    with progress("deciding") as advance:
+        for found in decide_all(cases, contender, LocalMapper(workers), advance):
+            if not isinstance(found, Decided):
+                failed.append(found)
+                continue
+            path = folder / f"{found.name}.csv"
+            if not path.resolve().is_relative_to(folder.resolve()):
+                raise ConfigError(f"the workload {found.name!r} would be written outside of {folder}: rename it")
+            lines = (f"{at},{replicas},{reason}" for at, replicas, reason in found.rows)
+            write_text(path, "\n".join(["timestamp,replicas,reason", *lines, ""]))
+            counts = [replicas for _, replicas, _ in found.rows]
+            rows[found.name] = {
+                "workload": found.name,
+                "decisions": len(counts),
+                "changes": sum(after != before for before, after in itertools.pairwise(counts)),
+                "fewest": min(counts),
+                "most": max(counts),
+            }
+    return [rows[case.name] for case in cases if case.name in rows], failed
 
 
 def _capacity_of(contenders: Sequence[Contender]) -> float | None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from aiops.errors import ConfigError
+from aiops.forecasting.boosted import Boosted
 from aiops.forecasting.conformal import Conformal
 from aiops.forecasting.ets import Ets
 from aiops.forecasting.fleet.forecaster import Fleet
@@ -42,6 +43,7 @@ WINDOW: dict[str, Callable[[], WindowForecaster]] = {
     "last-week": lambda: CalibratedPeaks(peaks=LastWeek(), unit=ErrorUnit.ABSOLUTE),
     "prophet-daily": lambda: CalibratedPeaks(peaks=ProphetDaily(), unit=ErrorUnit.ABSOLUTE),
     "holt-winters": lambda: CalibratedPeaks(peaks=HOLT_WINTERS_OF_MINUTES),
+    "boosted": lambda: Boosted(fallback=CalibratedPeaks(peaks=HOLT_WINTERS_OF_MINUTES)),
 }
 
 

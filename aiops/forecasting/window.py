@@ -16,6 +16,7 @@ from aiops.series.compiled import compiled
 
 LEAST_ERRORS = 30
 """Errors that must be known before quantiles are given."""
+_FEW = 4  # cutoffs up to which sorting anew is quicker than walking there
 
 
 class ErrorUnit(StrEnum):
@@ -70,9 +71,7 @@ class CalibratedPeaks:
         point = self.peaks.peaks(series, first, last, window)
         scale = self._scale(series.values, point, first, last)
         truth = maximum_ahead(series.values, window)[first : last + 1]
-        error_quantile = compiled(_rolling_quantiles)(
-            (truth - point) / scale, cutoffs - first, window, remembered, levels, LEAST_ERRORS
-        )
+        error_quantile = quantiles_of_ended((truth - point) / scale, cutoffs - first, window, remembered, levels)
         at = cutoffs - first
         values = point[at, None] + error_quantile * scale[at, None]
         never_negative = np.fmin.accumulate(series.values)[cutoffs] >= 0
@@ -105,6 +104,35 @@ def maximum_ahead(values: FloatArray, window: int) -> FloatArray:
     if len(values) > window:
         ahead = np.lib.stride_tricks.sliding_window_view(values[1:], window)
         result[: len(ahead)] = np.fmax.reduce(ahead, axis=1)
+    return result
+
+
+def quantiles_of_ended(
+    errors: FloatArray, cutoffs: IntArray, window: int, remembered: int, levels: FloatArray
+) -> FloatArray:
+    """Return quantiles of the errors that are known at each cutoff: those whose windows have ended, shape ``[m, q]``.
+
+    Args:
+        errors: One a step, NaN where there is none, shape ``[n]``.
+        cutoffs: Increasing places in ``errors``, shape ``[m]``.
+        window: Steps until an error is known.
+        remembered: Steps until it is forgotten.
+        levels: In (0, 1); the quantile is the ``ceil((m + 1) q)``-th smallest of m errors, or the largest.
+
+    Returns:
+        NaN where fewer than ``LEAST_ERRORS`` are known.
+    """
+    if len(cutoffs) > _FEW:
+        found = compiled(_rolling_quantiles)(errors, cutoffs, window, remembered, levels, LEAST_ERRORS)
+        return np.asarray(found, dtype=np.float64)
+    result = np.full((len(cutoffs), len(levels)), np.nan)
+    for row, cutoff in enumerate(cutoffs.tolist()):
+        ended = cutoff - window + 1
+        known = errors[max(ended - remembered, 0) : max(ended, 0)]
+        known = known[~np.isnan(known)]
+        if len(known) >= LEAST_ERRORS:
+            ranks = np.minimum(np.ceil((len(known) + 1) * levels), len(known)).astype(np.int64) - 1
+            result[row] = np.partition(known, ranks)[ranks]
     return result
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from aiops.scaling.capacity import replicas_for
+from aiops.scaling.capacity import ROUNDING, replicas_for
 from aiops.scaling.guard import GuardReport
 from aiops.scaling.policy import ScalingPolicy
 from aiops.scaling.reason import Reason
@@ -53,6 +53,12 @@ class ScalingDecision:
                 return "this turn is older than the one before it"
             case Reason.SCALE_DOWN_STABILIZED:
                 return f"{_needs(self)}, but more was needed within the stabilization window"
+            case Reason.HISTORY_CAP:
+                return f"{_needs(self)}, the most that can be believed at this hour"
+            case Reason.FORECAST_IMPLAUSIBLE:
+                return f"{_needs(self)}; forecasts are too often beyond belief, so present demand counts"
+            case Reason.WITHIN_TOLERANCE:
+                return f"{_needs(self)}, too few less to be worth a change"
             case Reason.SCALE_UP_LIMIT:
                 return f"{_needs(self)}, more than one step may add"
             case Reason.SCALE_DOWN_LIMIT:
@@ -102,12 +108,13 @@ def decide(
     keep: Reason | None = None,
     low: int | None = None,
     high: int | None = None,
+    doubt: Reason | None = None,
 ) -> ScalingDecision:
     """Choose the number of replicas for the window that this decision covers.
 
-    In this order: what demand needs; not below what was needed lately; within one step; within the bounds. Bounds win
-    over the step: what is outside them comes inside at once, as with the HPA. Without a usable forecast nothing moves,
-    except up to ``minReplicas``.
+    In this order: what demand needs; not below what was needed lately; not for the sake of a few; within one step;
+    within the bounds. Bounds win over the step: what is outside them comes inside at once, as with the HPA. Without a
+    usable forecast nothing moves, except up to ``minReplicas``.
 
     Args:
         current: The number that is controlled, now; at least 0.
@@ -119,13 +126,14 @@ def decide(
         keep: Why the number may not shrink for another reason; None if it may.
         low: Lower bound; None for the policy's ``minReplicas``.
         high: Upper bound; None for the policy's ``maxReplicas``.
+        doubt: Why ``peak_demand`` is less than what was forecast; None if it is not.
     """
     low = policy.bounds.min_replicas if low is None else low
     high = policy.bounds.max_replicas if high is None else high
     if peak_demand is None or not 0.0 <= peak_demand < math.inf:
         return _without_forecast(current, low)
     wanted = desired = replicas_for(peak_demand, policy.load.per_replica)
-    limits: list[Reason] = []
+    limits = [] if doubt is None else [doubt]
     if desired < current:
         if not demand_known:
             desired = current
@@ -136,6 +144,9 @@ def decide(
         elif desired < hold_at:
             desired = min(hold_at, current)
             limits.append(Reason.SCALE_DOWN_STABILIZED)
+        if current * (1.0 - policy.behavior.scale_down.tolerance) + ROUNDING < desired < current:
+            desired = current
+            limits.append(Reason.WITHIN_TOLERANCE)
     asked = desired
     if desired > current:
         step = policy.behavior.scale_up.limit(current)

@@ -14,9 +14,10 @@ from typing import Final
 from aiops.scaling.capacity import replicas_for
 from aiops.scaling.decide import ScalingDecision, decide
 from aiops.scaling.guard import GuardEvent, Ruling, check, put_on_trial
+from aiops.scaling.plausible import believe
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.scaling.reason import Reason
-from aiops.scaling.state import Observation, ScalingState, known
+from aiops.scaling.state import Observation, ScalingState, known, usable
 
 _CLOCK_SKEW: Final = timedelta(hours=1)  # a state from further ahead was not left by a turn of this loop
 _MOST_NEEDS: Final = 64  # keeps the state small; each is at most 25 bytes of JSON
@@ -46,6 +47,7 @@ def step(
         held = ScalingDecision(current=current, desired=current, reason=Reason.SUSPENDED)
         return held, replace(_afresh(state, current, now), effective_mode=Mode.SHADOW)
     state = _in_mode(state, policy)
+    since = timedelta() if state.decided_at is None else now - state.decided_at
     needs = state.needs if state.decided_at is not None else ((now, current),)
     ruling = None
     if policy.guard is not None:
@@ -56,15 +58,17 @@ def step(
     recent = [need for need in needs if need[0] > oldest]
     low, high = _bounds(state, observation, policy)
     keep = None if ruling is None else ruling.keep
+    belief = believe(state.record, usable(peak), usable(observation.demand), policy.forecast.history_cap, since, now)
     decision = decide(
         current,
-        peak,
+        belief.peak,
         policy,
         hold_at=recent[0][1] if recent else 0,
         demand_known=demand_known,
         keep=keep,
         low=low,
         high=high,
+        doubt=belief.doubt,
     )
     needed = decision.wanted
     if needed is None or (needed < current and (not demand_known or keep in _SLO_IS_NOT_GOOD)):
@@ -84,12 +88,13 @@ def step(
         last_good=state.last_good,
         hold_until=state.hold_until,
         rolled_back_at=state.rolled_back_at,
+        record=belief.record,
     )
 
 
 def _afresh(state: ScalingState, current: int, now: datetime) -> ScalingState:
     """Return a state that remembers only what the target gets back; what is there counts as needed."""
-    return ScalingState(decided_at=now, needs=((now, current),), baseline=state.baseline)
+    return ScalingState(decided_at=now, needs=((now, current),), baseline=state.baseline, record=state.record)
 
 
 def _in_mode(state: ScalingState, policy: ScalingPolicy) -> ScalingState:

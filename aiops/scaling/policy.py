@@ -80,7 +80,7 @@ class Load(Part):
 class ForecastRules(Part):
     """Which forecast a decision reads."""
 
-    model: str = Field("holt-winters", min_length=1, description="Name in the catalog of window forecasters.")
+    model: str = Field("boosted", min_length=1, description="Name in the catalog of window forecasters.")
     level: float = Field(
         0.95,
         gt=0,
@@ -90,6 +90,13 @@ class ForecastRules(Part):
     window: PositiveDuration = Field(
         timedelta(minutes=4),
         description="What one decision has to cover: start-up delay + time to the next decision + one sync of the HPA.",
+    )
+    history_cap: float = Field(
+        1.25,
+        ge=1,
+        le=_NO_LIMIT,
+        description="Times the highest demand around the same hour of the last three days that a forecast may be. One "
+        f"that stays above is not believed: present demand counts then. {_NO_LIMIT}: anything is believed.",
     )
     stale_after: PositiveDuration = Field(
         timedelta(minutes=5),
@@ -133,8 +140,14 @@ class ScaleDown(Step):
         description="Share of the present replicas that one decision may remove. 1: as many as are not needed.",
     )
     stabilization_window: Duration = Field(
-        timedelta(minutes=5),
+        timedelta(minutes=15),
         description="Shrink to the most that any decision of this long has asked for. 0s: at once.",
+    )
+    tolerance: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="Share of the present replicas that must not be needed before any of them go. 0: every single one.",
     )
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 from pydantic.alias_generators import to_camel
 
 from aiops.errors import DataError
+from aiops.scaling.plausible import Record
 from aiops.scaling.policy import Mode
 from aiops.series import epoch_seconds, from_epoch
 
@@ -97,6 +98,7 @@ class ScalingState:
         last_good: The number that the last good trial ended with, or that was there before the present one.
         hold_until: End of the cool-down; None outside of one.
         rolled_back_at: When a change was last taken back; None if none ever was.
+        record: What forecasts are held against.
     """
 
     decided_at: datetime | None = None
@@ -107,6 +109,7 @@ class ScalingState:
     last_good: int | None = None
     hold_until: datetime | None = None
     rolled_back_at: datetime | None = None
+    record: Record = field(default_factory=Record)
 
     def __post_init__(self) -> None:
         if self.decided_at is None:
@@ -147,6 +150,7 @@ class ScalingState:
             "lastGood": self.last_good,
             "holdUntil": _seconds(self.hold_until),
             "rolledBackAt": _seconds(self.rolled_back_at),
+            "record": self.record.to_json(),
         }
 
     @classmethod
@@ -167,6 +171,7 @@ class ScalingState:
                 last_good=stored.last_good,
                 hold_until=_instant(stored.hold_until),
                 rolled_back_at=_instant(stored.rolled_back_at),
+                record=Record() if stored.record is None else Record(**dict(stored.record)),
             )
         except ValidationError as error:
             first = error.errors()[0]
@@ -208,6 +213,13 @@ class _StoredTrial(_Stored):
         return Trial(**{**dict(self), "started": from_epoch(self.started)})
 
 
+class _StoredRecord(_Stored):
+    hour: int
+    highest: tuple[float | None, ...]
+    beyond: float
+    disbelieved: bool
+
+
 class _StoredState(_Stored):
     needs: tuple[tuple[float, int], ...]
     decided_at: float | None = None
@@ -217,6 +229,7 @@ class _StoredState(_Stored):
     last_good: NonNegativeInt | None = None
     hold_until: float | None = None
     rolled_back_at: float | None = None
+    record: _StoredRecord | None = None
 
 
 def _trial_json(trial: Trial) -> dict[str, Any]:
@@ -242,3 +255,8 @@ def _instant(seconds: float | None) -> datetime | None:
 def known(value: float | None) -> TypeGuard[float]:
     """Return whether a number was seen: neither missing nor NaN nor infinite."""
     return value is not None and math.isfinite(value)
+
+
+def usable(value: float | None) -> float | None:
+    """Return a number of demand as it is; None where it is missing, not finite or negative."""
+    return value if known(value) and value >= 0.0 else None

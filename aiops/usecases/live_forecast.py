@@ -12,6 +12,7 @@ import numpy as np
 from aiops.errors import DataError, ModelNotFoundError
 from aiops.forecasting.catalog import window_forecaster
 from aiops.forecasting.forecast import Forecast
+from aiops.forecasting.forecaster import WindowForecaster
 from aiops.series import FloatArray, Series
 from aiops.series.grid import floor
 from aiops.usecases.champion import Champion
@@ -33,6 +34,7 @@ class Windows:
         self._made: OrderedDict[tuple[object, ...], asyncio.Future[FloatArray]] = OrderedDict()
         # Of its own: the threads of the loop may all wait for a Prometheus that does not answer.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="windows")
+        self._models: dict[str, WindowForecaster] = {}  # each remembers what it has learnt of a series
 
     async def maximum(self, asked: ForecastQuery, series: Series, now: datetime) -> tuple[WindowAnswer | None, str]:
         """Return quantiles of the highest value of the window, or why there are none.
@@ -47,7 +49,9 @@ class Windows:
         place = (asked.query, series.key, series.step, steps, asked.window_model, levels, series.start, series.end)
         task = self._made.get(place)
         if task is None:
-            forecaster = window_forecaster(asked.window_model)
+            name = asked.window_model
+            forecaster = self._models.get(name) or window_forecaster(name)
+            self._models[name] = forecaster
             last = np.array([len(series) - 1])
             task = self._made[place] = asyncio.get_running_loop().run_in_executor(
                 self._threads, forecaster.window_maximum, series, last, steps, np.array(levels)

@@ -29,7 +29,13 @@ def case(n: int = 1800) -> Case:
 
 
 def contender() -> Contender:
-    policy = ScalingPolicy.model_validate({"bounds": {"maxReplicas": 500}, "load": {"capacityPerReplica": 1}})
+    policy = ScalingPolicy.model_validate(
+        {
+            "bounds": {"maxReplicas": 500},
+            "load": {"capacityPerReplica": 1},
+            "behavior": {"scaleDown": {"stabilizationWindow": "5m", "tolerance": 0.0}},
+        }
+    )
     return Contender(name="ours", policy=policy, forecaster=window_forecaster("holt-winters"))
 
 

@@ -214,3 +214,52 @@ def test_the_reference_page_is_fresh(tmp_path):
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     kept = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
     assert kept.read_text() == page.read_text(), "run `make docs`"
+
+
+def test_decisions_are_written_one_file_a_workload(folder, tmp_path):
+    command = ["backtest", "scaling", "--source", folder, "--workers", 1, "--decisions", tmp_path / "out"]
+    said = run(*command, "--format", "json", cwd=tmp_path)
+    assert said.returncode == 0, said.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"shop.csv", "search.csv"}
+    assert not list(tmp_path.glob("backtest-scaling.*")), "a report was not asked for"
+    header, *lines = (tmp_path / "out" / "shop.csv").read_text().splitlines()
+    assert header == "timestamp,replicas,reason"
+    rows = [line.split(",") for line in lines]
+    first = 1_700_006_400 + 2 * 86_400  # the later half is scored
+    assert [int(at) for at, _, _ in rows] == list(range(first, first + 2 * 86_400, 300))
+    assert {reason for _, _, reason in rows} >= {"DesiredWithinRange", "ScaleDownStabilized"}
+    assert all(5 <= int(replicas) <= 60 for _, replicas, _ in rows)
+    shop = next(row for row in json.loads(said.stdout) if row["workload"] == "shop")
+    assert (shop["decisions"], shop["most"]) == (len(rows), max(int(replicas) for _, replicas, _ in rows))
+
+
+def test_a_decision_knows_what_has_ended_by_then_only(folder, tmp_path):
+    command = ["backtest", "scaling", "--source", folder, "--query", "shop", "--workers", 1, "--forecaster", "boosted"]
+    assert run(*command, "--decisions", tmp_path / "clean").returncode == 0
+    header, *lines = (folder / "shop.csv").read_text().splitlines()
+    cut = 1000
+    wrong = [f"{line.split(',')[0]},900.0" for line in lines[cut:]]
+    (folder / "shop.csv").write_text("\n".join([header, *lines[:cut], *wrong]) + "\n")
+    assert run(*command, "--decisions", tmp_path / "dirty").returncode == 0
+    clean, dirty = ((tmp_path / name / "shop.csv").read_text().splitlines()[1:] for name in ("clean", "dirty"))
+    same = cut - len(lines) // 2 + 1  # the decision at the stamp of row i knows rows up to i - 1
+    assert clean[:same] == dirty[:same]
+    assert clean[same:] != dirty[same:]
+
+
+@pytest.mark.parametrize(
+    ("more", "hint"),
+    [(["--forecaster", "boosted", "--forecaster", "last-week"], "of one policy"), (["--query", "none*"], "inspect")],
+)
+def test_decisions_that_cannot_be_made_say_why(folder, tmp_path, more, hint):
+    said = run("backtest", "scaling", "--source", folder, "--decisions", tmp_path / "out", *more)
+    assert said.returncode in (2, 3)
+    assert hint in said.stderr
+
+
+def test_decisions_stay_in_their_folder(folder, tmp_path):
+    (folder / "index.csv").write_text("name,file,step_s,capacity_per_replica\n../../evil,shop.csv,300,10\n")
+    said = run("backtest", "scaling", "--source", folder, "--workers", 1, "--decisions", tmp_path / "out" / "deep")
+    assert said.returncode == 2, said.stderr
+    assert "outside of" in said.stderr
+    assert not list(tmp_path.rglob("evil*"))

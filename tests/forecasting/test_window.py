@@ -73,7 +73,7 @@ def test_the_quantiles_are_the_ranks_of_the_known_errors(unit):
         np.testing.assert_allclose(found[row], expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["last-week", "holt-winters"])
+@pytest.mark.parametrize("name", ["last-week", "holt-winters", "boosted"])
 def test_the_truth_is_below_each_quantile_as_often_as_it_says(name):
     values = noisy(288 * 20, seed=3)
     cutoffs = np.arange(288 * 9, len(values) - 4)

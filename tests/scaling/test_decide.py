@@ -26,7 +26,11 @@ def policies(draw: st.DrawFn) -> ScalingPolicy:
             },
             "behavior": {
                 "scaleUp": {"maxStepReplicas": draw(st.integers(1, 20)), "maxStepRatio": draw(ratios | st.just(1000))},
-                "scaleDown": {"maxStepReplicas": draw(st.integers(1, 20)), "maxStepRatio": draw(ratios)},
+                "scaleDown": {
+                    "maxStepReplicas": draw(st.integers(1, 20)),
+                    "maxStepRatio": draw(ratios),
+                    "tolerance": draw(st.sampled_from([0.0, 0.1, 0.5])),
+                },
             },
         }
     )
@@ -49,6 +53,17 @@ def test_with_a_forecast_it_is_within_bounds(current, demand, policy, hold_at, k
     desired = decide(current, demand, policy, hold_at=hold_at, demand_known=known).desired
 
     assert policy.bounds.min_replicas <= desired <= policy.bounds.max_replicas
+
+
+@given(replicas, demands, policies(), replicas)
+def test_a_few_too_many_stay_and_more_than_that_go(current, demand, policy, hold_at) -> None:
+    made = decide(current, demand, policy, hold_at=hold_at)
+    worth_it = current * (1 - policy.behavior.scale_down.tolerance)
+
+    if policy.bounds.min_replicas < current <= policy.bounds.max_replicas:
+        needed = max(made.wanted or 0, min(hold_at, current))
+        assert (made.desired < current) == (needed <= worth_it + 1e-6) or abs(needed - worth_it) < 1e-6
+        assert (Reason.WITHIN_TOLERANCE in made.limits) == (made.desired == current and needed < current)
 
 
 @given(replicas, demands, policies(), replicas, st.booleans())
@@ -100,7 +115,8 @@ def test_demand_of_whole_replicas_needs_exactly_those(count, per_replica) -> Non
         (4, 100.0, {}, "hold 4: demand of up to 100 needs 4 replicas"),
         (4, 1000.0, {}, "4 -> 8: demand of up to 1000 needs 40 replicas, more than one step may add"),
         (40, 25.0, {}, "40 -> 30: demand of up to 25 needs 1 replica, fewer than one step may leave"),
-        (40, 25.0, {"hold_at": 39}, "40 -> 39: demand of up to 25 needs 1 replica, but more was needed within"),
+        (40, 25.0, {"hold_at": 31}, "40 -> 31: demand of up to 25 needs 1 replica, but more was needed within"),
+        (40, 925.0, {}, "hold 40: demand of up to 925 needs 37 replicas, too few less to be worth a change"),
         (60, 100.0, {"hold_at": 60}, "60 -> 50: demand of up to 100 needs 4 replicas; the maximum is 50"),
         (1, 1.0, {}, "1 -> 2: demand of up to 1 needs 1 replica; the minimum is 2"),
         (4, None, {}, "hold 4: no forecast for the window"),

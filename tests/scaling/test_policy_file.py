@@ -23,10 +23,15 @@ def test_the_smallest_policy_and_its_defaults() -> None:
         "mode": "Shadow",
         "bounds": {"minReplicas": 1, "maxReplicas": 40},
         "load": {"capacityPerReplica": 50.0, "targetUtilization": 1.0},
-        "forecast": {"model": "holt-winters", "level": 0.95, "window": "4m", "staleAfter": "5m"},
+        "forecast": {"model": "boosted", "level": 0.95, "window": "4m", "historyCap": 1.25, "staleAfter": "5m"},
         "behavior": {
             "scaleUp": {"maxStepReplicas": 4, "maxStepRatio": 1.0},
-            "scaleDown": {"maxStepReplicas": 1, "maxStepRatio": 0.25, "stabilizationWindow": "5m"},
+            "scaleDown": {
+                "maxStepReplicas": 1,
+                "maxStepRatio": 0.25,
+                "stabilizationWindow": "15m",
+                "tolerance": 0.1,
+            },
         },
         "suspend": False,
     }

@@ -87,7 +87,7 @@ def test_a_source_that_does_not_answer_changes_nothing_and_says_why():
 def test_missing_newest_demand_never_scales_down():
     target = Target(replicas=60)
     state = ScalingState()
-    for minute in range(12):  # longer than the stabilization window
+    for minute in range(18):  # longer than the stabilization window
         found = turn(MemorySource([demand(last=np.nan)]), target, state=state, now=NOW + minute * MINUTE)
         state = found.state
     assert target.applied == []
@@ -97,7 +97,7 @@ def test_the_same_demand_in_full_does_scale_down_after_the_stabilization_window(
     target = Target(replicas=60)
     state = ScalingState()
     source = MemorySource([Series(key=SeriesKey.of("load"), start=START, step=MINUTE, values=np.full(N + 60, 1000.0))])
-    for minute in range(12):
+    for minute in range(18):
         found = turn(source, target, state=state, now=NOW + minute * MINUTE)
         state = found.state
     assert target.replicas < 60
