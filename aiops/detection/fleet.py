@@ -23,6 +23,7 @@ _CELL = np.dtype(
         ("level", "f8"),  # what is left beside the time of day, and its mean over five points
         ("smooth", "f8"),
         ("offset", "f8"),  # by how much the forecast has been off
+        ("surprises", "f8"),  # points in a row that were far off
         ("size", "f8"),  # mean absolute value
         ("scale", "f8", (7,)),
         ("total", "f4", (_TABLES,)),  # points
@@ -78,9 +79,9 @@ class FleetDetector:
             )
         self.warm_up = warm_up
         self.floor_ratio = floor_ratio
-        # floor, clip, events of the tail: at least, and as a share; prior of its spread; what teaches at a tenth
-        self._settings = np.array([floor_ratio, 6.0, 8.0, 0.1, 10.0, 6.0, -1.0])
-        self._final = np.array([floor_ratio, 6.0, 4.0, 0.05, 20.0, 6.9, -0.3])
+        # floor, clip, events of the tail: at least, and as a share; prior of its spread; what teaches at a tenth; least spread
+        self._settings = np.array([floor_ratio, 6.0, 8.0, 0.1, 10.0, 6.0, -1.0, 1.5])
+        self._final = np.array([floor_ratio, 6.0, 4.0, 0.05, 20.0, 6.9, -0.3, 1.5])
 
     @property
     def memory_points(self) -> int:

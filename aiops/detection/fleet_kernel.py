@@ -22,7 +22,7 @@ LOWEST = -1.5  # log10 of the smallest multiple that is told from none
 SLOTS = 96  # of a day
 VIEWS = 5
 SHORT, HOUR_QUARTER, SEASON, SMOOTH, FORECAST, DAILY, SLOW = range(7)  # the first five are views
-FLOOR, CLIP, NEED, NEED_SHARE, PRIOR_EVENTS, PRIOR_SPREAD, ODD_TEACHES = range(7)
+FLOOR, CLIP, NEED, NEED_SHARE, PRIOR_EVENTS, PRIOR_SPREAD, ODD_TEACHES, LEAST_SPREAD = range(8)
 """Places of what ``FleetDetector`` says in the array of settings."""
 _TENTH = 0.4342944819032518  # 1 / log(10)
 _NONE = -9.0  # the rarity of a view that has no opinion
@@ -43,8 +43,8 @@ def _machine_code(function: F) -> F:
 
 @_machine_code
 def _bin(multiple: float) -> float:
-    """Return where a multiple of the usual distance lies among the bins, without an upper end."""
-    return (math.log10(max(multiple, 1e-9)) - LOWEST) * BINS_A_DECADE
+    """Return where a multiple of the usual distance lies among the bins; beyond the last, more says nothing more."""
+    return min((math.log10(max(multiple, 1e-9)) - LOWEST) * BINS_A_DECADE, float(BINS))
 
 
 @_machine_code
@@ -92,7 +92,8 @@ def _refit(cell: Any, table: int, settings: FloatArray) -> None:
     cell["peak"][table] = peak
     cell["cut"][table] = cut
     cell["beyond"][table] = beyond
-    cell["spread"][table] = (excess + 0.5 * beyond + prior * settings[PRIOR_SPREAD]) / (beyond + prior)
+    spread = (excess + 0.5 * beyond + prior * settings[PRIOR_SPREAD]) / (beyond + prior)
+    cell["spread"][table] = max(spread, settings[LEAST_SPREAD])
 
 
 @_machine_code
@@ -172,16 +173,20 @@ def _clipped(value: float, limit: float, seen: float, unclipped: float) -> float
 
 @_machine_code
 def _learn(cell: Any, value: float, slot: int, residual: FloatArray, step: float, settings: FloatArray) -> None:
-    """Move every level and scale towards the point; surprises are clipped."""
+    """Move every level and scale towards the point; surprises are clipped, and believed when they stay for hours."""
     day = max(round(_DAY / step), 1)
     seen, scale = cell["seen"], cell["scale"]
     floor = settings[FLOOR] * cell["size"] + 1e-300
-    clip = settings[CLIP]
+    surprised = seen > _SILENT and abs(residual[SEASON]) > settings[CLIP] * max(scale[SEASON], floor)
+    cell["surprises"] = cell["surprises"] + 1 if surprised else 0
+    haste = 1.0 + max(cell["surprises"] - max(day / 6.0, 24.0), 0.0)
+    clip = settings[CLIP] * haste
     # What is far off moves levels by so much at most: computed from the scales before this point.
     daily = _clipped(residual[DAILY], clip * max(scale[DAILY], floor), seen, day)
     slow = _clipped(residual[SLOW], clip * max(scale[SLOW], floor), seen, 20)
-    largest = scale[SLOW]
     level = _clipped(residual[SEASON], clip * max(scale[SEASON], floor), seen, 20)
+    size = _clipped(abs(value) - cell["size"], clip * max(scale[SLOW], floor), seen, 20)
+    slowly = min(haste / (3.0 * day), 0.5)
     for which in range(_DISTANCES):
         if math.isnan(residual[which]):
             continue
@@ -189,7 +194,7 @@ def _learn(cell: Any, value: float, slot: int, residual: FloatArray, step: float
         distance = abs(residual[which])
         if own_seen > _SILENT:
             distance = min(distance, clip * max(scale[which], floor))
-        scale[which] += max(1.0 / (3.0 * day), 1.0 / (own_seen + 1.0)) * (distance - scale[which])
+        scale[which] += max(slowly, 1.0 / (own_seen + 1.0)) * (distance - scale[which])
     if not math.isnan(residual[FORECAST]):
         offset = _clipped(residual[FORECAST], clip * max(scale[FORECAST], floor), cell["forecast_seen"], _SILENT)
         cell["offset"] += max(_OFFSET_RATE, 1.0 / (cell["forecast_seen"] + 1.0)) * offset
@@ -197,13 +202,12 @@ def _learn(cell: Any, value: float, slot: int, residual: FloatArray, step: float
     slots = min(day, SLOTS)
     cell["slot_seen"][slot] += 1
     cell["slots"][slot] += max(0.1 * slots / day, 1.0 / (cell["slot_seen"][slot] + 1.0)) * daily
-    cell["slow"] += max(1.0 / (3.0 * day), 1.0 / (seen + 1.0)) * slow
+    cell["slow"] += max(slowly, 1.0 / (seen + 1.0)) * slow
     cell["level"] += (min(step / 3600.0, 1.0) if step < 3600.0 else 1.0 / 24.0) * level
     cell["smooth"] = residual[SMOOTH]
     cell["short"] += 0.33 * (value - cell["short"])
     cell["quarter"] += (value - cell["quarter"]) / 15.0
-    size = _clipped(abs(value) - cell["size"], clip * max(largest, floor), seen, 20)
-    cell["size"] += max(1.0 / (7.0 * day), 1.0 / (seen + 1.0)) * size
+    cell["size"] += max(min(haste / (7.0 * day), 0.5), 1.0 / (seen + 1.0)) * size
 
 
 @_machine_code
