@@ -79,7 +79,8 @@ class FleetDetector:
             )
         self.warm_up = warm_up
         self.floor_ratio = floor_ratio
-        # floor, clip, events of the tail: at least, and as a share; prior of its spread; what teaches at a tenth; least spread
+        # floor, clip, events of the tail: at least, and as a share; prior of its spread; what teaches at a tenth;
+        # least spread
         self._settings = np.array([floor_ratio, 6.0, 8.0, 0.1, 10.0, 6.0, -1.0, 1.5])
         self._final = np.array([floor_ratio, 6.0, 4.0, 0.05, 20.0, 6.9, -0.3, 1.5])
 
@@ -125,6 +126,12 @@ class FleetDetector:
         """
         found: FloatArray = 10.0 ** -np.minimum(self._advance(state, points, learning=True)[0], 300.0)
         return found
+
+    def replay(self, at: FloatArray, values: FloatArray) -> FloatArray:
+        """Return ``alerts_a_week`` of the points ``[n]`` of one series, one after the other, from nothing known."""
+        state = self.start(1)
+        points = Points.unforecast(np.zeros(len(values), dtype=np.int64), at, values)
+        return self.alerts_a_week(state, points)
 
     def skip(self, state: Cells, points: Points) -> None:
         """Do nothing: levels and scales are about what is normal."""
