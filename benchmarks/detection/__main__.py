@@ -28,7 +28,7 @@ from aiops.detection.detector import Points
 from aiops.detection.fleet import FleetDetector
 from aiops.detection.onset import Onsets
 from aiops.series import FloatArray
-from benchmarks.detection.contenders import CONTENDERS, SLOW, fleet
+from benchmarks.detection.contenders import CONTENDERS, SLOW
 from benchmarks.detection.events import judge
 from benchmarks.detection.measures import at_budget, folds, nab, outcomes, thresholds_of, vus_pr
 
@@ -194,7 +194,7 @@ def budget_kept(series: Sequence[Labelled]) -> dict[str, Any]:
         onsets = Onsets(budget=budget)
         alerts, false = [], 0
         for each in series:
-            said = 10.0 ** -fleet(each.at, each.values)
+            said = FleetDetector().replay(each.at, each.values)
             told = onsets.learn(onsets.start(1), np.zeros(len(said), dtype=np.int64), each.at, said)
             told[: each.probation] = False
             alerts.append(int(told.sum()))

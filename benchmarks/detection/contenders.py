@@ -9,6 +9,7 @@ from aiops.detection.catalog import detector
 from aiops.detection.detector import Points
 from aiops.detection.fleet import FleetDetector
 from aiops.series import FloatArray
+from aiops.usecases.score_rows import covered
 
 Contender = Callable[[FloatArray, FloatArray], FloatArray]
 """Stamps ``[n]`` and values ``[n]`` (NaN is a gap) to scores ``[n]``; what is not judged scores lowest."""
@@ -18,10 +19,8 @@ _DAY = 86_400.0
 
 
 def fleet(at: FloatArray, values: FloatArray) -> FloatArray:
-    """Return -log10(alerts a week)."""
-    said = FleetDetector().replay(at, values)
-    with np.errstate(invalid="ignore"):
-        return np.where(np.isnan(said), _NOTHING, -np.log10(said))
+    """Return -log10(alerts a week), as ``aiops score`` writes it."""
+    return np.nan_to_num(covered(FleetDetector().replay(at, values)), nan=_NOTHING)
 
 
 def rolling_z(at: FloatArray, values: FloatArray) -> FloatArray:

@@ -104,7 +104,8 @@ def thresholds_of(scores: Sequence[FloatArray], count: int = 200) -> FloatArray:
     """Return thresholds that leave from one point in ten to one in a million, and all points below the highest."""
     spoken = np.sort(np.concatenate([own[own > own.min()] for own in scores if len(own)]))
     places = len(spoken) * (1.0 - np.geomspace(0.1, 1e-6, count))
-    return np.unique(np.append(spoken[np.minimum(places.astype(int), len(spoken) - 1)], spoken[-1]))
+    reached = spoken[np.minimum(places.astype(int), len(spoken) - 1)]
+    return np.unique(np.append(np.nextafter(reached, -np.inf), spoken[-1]))  # what reaches it exceeds it
 
 
 def vus_pr(scores: FloatArray, labels: FloatArray, window: int) -> float:
