@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path, PurePath
 
 from aiops.adapters.memory import matches, window
-from aiops.adapters.telemetry_file import SUFFIXES, TelemetryFile, read_series_ids, stem
+from aiops.adapters.telemetry_file import SUFFIXES, Rows, TelemetryFile, read_series_ids, stem
 from aiops.errors import DataError
 from aiops.ports import Telemetry
 from aiops.series import Series, SeriesKey
@@ -116,6 +116,17 @@ class FolderSource:
                 raise made
             columns.append(made[0])
         return tuple(columns)
+
+    def rows(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, Rows | DataError]]:
+        """Yield the rows of each series as they stand in its file, or what is wrong with them; labels are not read."""
+        last: tuple[Path, TelemetryFile] | None = None
+        for entry in entries:
+            try:
+                if last is None or last[0] != entry.path:
+                    last = (entry.path, TelemetryFile(entry.path))
+                yield entry, last[1].rows(entry.name)
+            except DataError as error:
+                yield entry, error
 
     async def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> Telemetry:
         """Return the series whose id is ``query``, or matches it as a pattern such as ``*``, within the range.

@@ -44,7 +44,7 @@ _SHORTEST = 2  # days of history before a forecast
 _HPA_TARGET = 0.7
 _FIRST_DECISIONS = 6
 _MODEL = "selection"
-_DETECTOR = "residual"  # alone it finds more than beside half-space trees: see benchmarks/detection
+_DETECTOR = "fleet"  # alone it finds more than beside others: see benchmarks/detection
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aiops.detection.detector import Detector
+from aiops.detection.fleet import FleetDetector
 from aiops.detection.halfspace import HalfSpaceDetector
 from aiops.detection.residual import ResidualDetector
 from aiops.errors import ConfigError
 
 CATALOG: Final[Mapping[str, Callable[[], Detector[Any]]]] = {
+    "fleet": FleetDetector,
     "residual": ResidualDetector,
     "halfspace": HalfSpaceDetector,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,4 +121,16 @@ class Detector(Protocol[State]):
         Returns:
             Most likely value, lower end, upper end; shape ``[3, m]``. NaN where the detector has no such idea.
         """
+        ...
+
+
+@runtime_checkable
+class Calibrated(Detector[State], Protocol[State]):
+    """A detector whose raw score is 1 / (share of normal points at least so odd), in [1, 1e9], without our help.
+
+    It takes care itself that an open incident does not become normal at once: it learns from every point.
+    """
+
+    def step(self, state: State, points: Points) -> FloatArray:
+        """Return what ``score`` does, and learn: in one pass."""
         ...

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from aiops.detection.calibration import RAREST, Calibration
-from aiops.detection.detector import BoolArray, Cells, Detector, Points
+from aiops.detection.detector import BoolArray, Calibrated, Cells, Detector, Points
 from aiops.detection.gate import Gate
 from aiops.errors import ConfigError
 from aiops.series import FloatArray, IntArray
@@ -53,6 +53,8 @@ class ScorerState:
 class Scorer:
     """Scores points by several detectors, each calibrated to each series, and then learns from them.
 
+    A detector that calibrates itself (``Calibrated``) is taken at its word, and no gate is between it and the points.
+
     The joint score of k detectors is 1 - k * (the smallest share of normal points at least so odd), never below 0
     (Bonferroni): it means the same as the score of one detector, whatever they have in common. Gaps and detectors that
     are warming up do not count.
@@ -86,7 +88,10 @@ class Scorer:
         """Return the state of ``n`` series that have seen nothing."""
         return ScorerState(
             detectors=tuple(each.start(n) for each in self.detectors),
-            calibrations=tuple(self.calibration.start(n) for _ in self.detectors),
+            calibrations=tuple(
+                np.zeros(n, np.uint8) if isinstance(each, Calibrated) else self.calibration.start(n)
+                for each in self.detectors
+            ),
             gate=self.gate.start(n),
         )
 
@@ -110,12 +115,12 @@ class Scorer:
 
     def step(self, state: ScorerState, points: Points) -> Scores:
         """Score a column of points, then learn from it."""
+        expected, lower, upper = self._interval(state, points)
         raw, survivals = self._judge(state, points, range(len(self.detectors)))
         joint = _joint(survivals)
         m = len(points.rows)
         values, oddest, warming_up = np.empty(m), np.empty(m, dtype=np.int64), np.empty(m, dtype=np.bool_)
         compiled(_say)(points.values, survivals, joint, values, oddest, warming_up)
-        expected, lower, upper = self._interval(state, points)
         scores = Scores(
             values=values, detectors=oddest, expected=expected, lower=lower, upper=upper, warming_up=warming_up
         )
@@ -138,11 +143,19 @@ class Scorer:
             yield index + 1
 
     def _judge(self, state: ScorerState, points: Points, active: Sequence[int]) -> tuple[list[FloatArray], FloatArray]:
-        """Return raw scores, one entry an active detector, and their survivals ``[active, m]``."""
+        """Return raw scores, one entry an active detector, and their survivals ``[active, m]``.
+
+        Detectors that calibrate themselves learn at once.
+        """
         survivals = np.empty((len(active), len(points.rows)))
         raw = []
         for place, which in enumerate(active):
-            raw.append(self.detectors[which].score(state.detectors[which], points))
+            detector = self.detectors[which]
+            if isinstance(detector, Calibrated):
+                raw.append(detector.step(state.detectors[which], points))
+                survivals[place] = 1.0 / raw[-1]
+                continue
+            raw.append(detector.score(state.detectors[which], points))
             survivals[place] = self.calibration.survival(state.calibrations[which], points.rows, raw[-1])
         return raw, survivals
 
@@ -154,6 +167,8 @@ class Scorer:
         lesson = points if everything else points.where(teaches)
         for which, own in zip(active, raw, strict=True):
             detector, own_state = self.detectors[which], state.detectors[which]
+            if isinstance(detector, Calibrated):
+                continue  # it has learnt when it was asked
             detector.learn(own_state, lesson)
             self.calibration.learn(state.calibrations[which], lesson.rows, own if everything else own[teaches])
             if not everything:
@@ -162,15 +177,21 @@ class Scorer:
     def _interval(self, state: ScorerState, points: Points) -> FloatArray:
         """Return expected, lower, upper ``[3, m]`` of the first detector that has an idea of each point."""
         share = _NORMAL_SHARE / len(self.detectors)
-        raw = self.calibration.raw_at(state.calibrations[0], points.rows, share)
+        raw = self._usual_raw(state, 0, points, share)
         found = self.detectors[0].interval(state.detectors[0], points, raw)
         for which, detector in enumerate(self.detectors[1:], start=1):
             unknown = np.isnan(found[0])
             if not unknown.any():
                 break
-            raw = self.calibration.raw_at(state.calibrations[which], points.rows, share)
+            raw = self._usual_raw(state, which, points, share)
             found = np.where(unknown, detector.interval(state.detectors[which], points, raw), found)
         return found
+
+    def _usual_raw(self, state: ScorerState, which: int, points: Points, share: float) -> FloatArray:
+        """Return the raw score ``[m]`` that one detector exceeds for this share of normal points."""
+        if isinstance(self.detectors[which], Calibrated):
+            return np.full(len(points.rows), 1.0 / share)
+        return self.calibration.raw_at(state.calibrations[which], points.rows, share)
 
 
 def _say(

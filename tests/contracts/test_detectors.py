@@ -168,14 +168,14 @@ def test_the_unit_of_a_series_changes_no_score(name, scale):
 @every_detector
 def test_an_interval_is_around_its_expected_value_or_unknown(name):
     found, state, _ = replayed(name, NORMAL[None])
-    expected, lower, upper = found.interval(state, points(np.array([100.0])), np.array([4.0]))[:, 0]
+    expected, lower, upper = found.interval(state, points(np.array([100.0])), np.array([1000.0]))[:, 0]
     if np.isnan(expected):
         assert np.isnan(lower)
         assert np.isnan(upper)
         return
     assert lower < expected < upper
     at_the_end = found.score(state, points(np.array([upper])))[0]
-    assert at_the_end == pytest.approx(4.0)
+    assert at_the_end == pytest.approx(1000.0)
 
 
 @every_detector
@@ -187,5 +187,5 @@ def test_memory_points_cover_the_warm_up(name):
 
 
 def test_a_name_that_is_not_there_is_refused_with_those_that_are():
-    with pytest.raises(ConfigError, match="no detector 'magic'; choose from residual, halfspace"):
+    with pytest.raises(ConfigError, match="no detector 'magic'; choose from fleet, residual, halfspace"):
         detector("magic")
