@@ -100,9 +100,9 @@ class GrpcForecasts:
             now=now,
         )
         metadata = () if self._tokens is None else (("authorization", f"Bearer {self._tokens.first()}"),)
-        stub = ForecastServiceStub(self._connected())
+        service = ForecastServiceStub(self._connected())
         try:
-            answer: ForecastResponse = await stub.Forecast(request, timeout=self._timeout_seconds, metadata=metadata)
+            answer: ForecastResponse = await service.Forecast(request, timeout=self._timeout_seconds, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise self._translated(error) from error
         if not answer.HasField("window_maximum"):

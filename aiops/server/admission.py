@@ -64,9 +64,9 @@ class Turns:
     """Lets one piece of work after another onto the event loop, first come, first served.
 
     Between two of them the loop looks at the network: a burst of batches does not silence health checks, and a caller
-    who gave up while he waited costs nothing. gRPC hands over one new call each few turns of the loop, and those that it
-    has not handed over wait inside it where nobody counts them. So after a millisecond of work the loop listens until no
-    more calls arrive, for as long as it has worked at most: then ``Admission`` sees how many there are.
+    who gave up while he waited costs nothing. gRPC hands over one new call each few turns of the loop, and those that
+    it has not handed over wait inside it, where nobody counts them. So after a millisecond of work the loop listens
+    until no more calls arrive, for as long as it has worked at most: then ``Admission`` sees how many there are.
     """
 
     def __init__(self) -> None:

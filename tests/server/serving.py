@@ -36,7 +36,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class Serving:
-    """The running server, and stubs that talk to it."""
+    """The running server, and what talks to it."""
 
     def __init__(self, service: Service, live: Live, loop: asyncio.AbstractEventLoop, channel: grpc.Channel) -> None:
         self.service = service

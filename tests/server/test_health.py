@@ -19,8 +19,8 @@ SERVICES = ("", "aiops.api.v1.ScoringService", "aiops.api.v1.ForecastService")
 
 
 def health(server, service=""):
-    stub = health_pb2_grpc.HealthStub(server.channel)
-    return stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10).status
+    client = health_pb2_grpc.HealthStub(server.channel)
+    return client.Check(health_pb2.HealthCheckRequest(service=service), timeout=10).status
 
 
 def wait_for(status, server):
