@@ -23,11 +23,12 @@ class MonitorFile:
         """Return what the file says; None if it says what it said when it was last asked.
 
         Raises:
-            ConfigError: If it cannot be read or is wrong; once for each content.
+            ConfigError: If it cannot be read (each time) or is wrong (once for each content).
         """
         try:
             content = self._path.read_bytes()
         except OSError as error:
+            self._seen = None  # when it is back it is news, also with the old content
             raise ConfigError(f"cannot read {self._path}: {error.strerror}; --watch names the file") from error
         if content == self._seen:
             return None

@@ -26,7 +26,7 @@ class Watched(Protocol):
         """Return all monitors; None if nothing has changed since the last call.
 
         Raises:
-            ConfigError: If what is written cannot be understood; once for each change.
+            ConfigError: If it cannot be read, or what is written cannot be understood; the latter once for each change.
         """
         ...
 
@@ -58,9 +58,10 @@ class Monitors:
         try:
             found = self._watched.changed() if self._watched is not None else None
         except ConfigError as error:
-            self.trouble = f"{error}; what was watched before goes on"
-            _log.warning("monitors not reloaded", reason=str(error))
-            found = None
+            trouble, found = f"{error}; what was watched before goes on", None
+            if trouble != self.trouble:
+                _log.warning("monitors not reloaded", reason=str(error))
+            self.trouble = trouble
         else:
             if found is not None:
                 self.trouble = ""
