@@ -85,7 +85,7 @@ def find(program: str) -> Path:
     """
     for tool in CATALOG.values():
         if program in tool.programs:
-            return find_file(tool.name, tool.programs[program])
+            return _find(tool, tool.programs[program], program)
     known = ", ".join(sorted(name for tool in CATALOG.values() for name in tool.programs))
     raise ToolMissingError(f"no tool brings the program {program!r}; the catalog has: {known}")
 
@@ -96,7 +96,12 @@ def find_file(name: str, path: str) -> Path:
     Raises:
         ToolMissingError: If the tool has not been obtained yet, or does not bring it.
     """
-    home = folder(CATALOG[name])
+    return _find(CATALOG[name], path, path)
+
+
+def _find(tool: Tool, path: str, called: str) -> Path:
+    home = folder(tool)
     if not (home / path).exists():
-        raise ToolMissingError(f"{path} is not in {home}; get it with: make tools")
+        command = f"python3 -m tools {tool.name}" if tool.name in SLOW else "make tools"
+        raise ToolMissingError(f"{called} is not in {home}; get it with: {command}")
     return home / path

@@ -96,7 +96,7 @@ def _play(asked: Asked, trace: Trace, telling: Telling, stack: contextlib.ExitSt
     made = done.outcome
     telling.say(
         f"registered: {made['name']} version {made['version']}, {made['series']} series, digest {made['digest'][:12]}; "
-        f"champion: {made['explanation']}"
+        f"{'it is the champion' if made['champion'] else 'not the champion'}: {made['explanation']}"
     )
 
     telling.chapter("Install the chart, start what its pods would run")

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -204,3 +205,9 @@ def test_both_want_the_same_at_every_sync(scene, performed):
         print(f"{metric:8g} {was:5d} {ours:10d}  {said}")
     assert real.replicas == replicas
     assert {words for words in zip(real.reasons, reasons, strict=True) if words[0] != words[1]} <= OTHER_WORDS
+
+
+def test_the_documentation_lists_every_scene_and_counts_the_syncs():
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "hpa.md").read_text()
+    assert all(f"`{scene.id}`" in text for scene in SCENES)
+    assert f"equal at each of these {sum(len(scene.metric) for scene in SCENES)} syncs" in text

@@ -72,14 +72,22 @@ def test_prometheus_scrapes_what_it_is_told_to(alertmanager):
 def test_a_missing_program_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with (
-        pytest.raises(ToolMissingError, match=r"prometheus is not in .*; get it with: make tools"),
+        pytest.raises(ToolMissingError, match=r"^prometheus is not in .*; get it with: make tools$"),
         testbed.prometheus.prometheus(),
     ):
         pytest.fail("must not be entered")
 
 
+def test_a_missing_program_of_the_slow_tests_says_how_to_get_it_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(
+        ToolMissingError, match=r"^prometheus-3 is not in .*; get it with: python3 -m tools prometheus3$"
+    ):
+        tools.catalog.find("prometheus-3")
+
+
 def test_a_program_that_no_tool_brings_is_named_with_the_known_ones():
     with pytest.raises(
-        ToolMissingError, match=r"'thanos'; the catalog has: alertmanager, amtool, .*prometheus, promtool"
+        ToolMissingError, match=r"'thanos'; the catalog has: alertmanager, amtool, .*prometheus, .*promtool"
     ):
         tools.catalog.find("thanos")
