@@ -89,8 +89,8 @@ async def scale(
 ) -> Scaled:
     """Take one turn.
 
-    Demand that cannot be read, is missing or is older than one step is no demand, and a forecast that cannot be had or
-    is older than ``forecast.staleAfter`` is no forecast: the decision then never scales down.
+    Demand that cannot be read, is missing or is older than one step is no demand, and a forecast that cannot be had,
+    whatever the reason, or is older than ``forecast.staleAfter`` is no forecast: the decision then never scales down.
 
     Args:
         keep: Given the outcome before anything is changed; only when it returns is the decision applied. Whoever is
@@ -179,7 +179,8 @@ async def _peak(
     )
     try:
         peak = await forecasts.peak(question, now)
-    except (DataError, ModelError, UpstreamError) as error:
+    except (ConfigError, DataError, ModelError, UpstreamError) as error:
+        # A service that does not know the model is no reason to leave a change that does harm in place.
         return None, str(error)
     # What is known of the last observation's step is known at its end.
     age = now - (peak.cutoff + asked.step)

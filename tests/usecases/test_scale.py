@@ -13,7 +13,7 @@ from aiops.errors import ConfigError, UpstreamUnavailableError
 from aiops.ports import Obstacle, Peak, Replicas
 from aiops.scaling.policy import Bounds, ForecastRules, Guard, Load, Mode, ScalingPolicy, Slo
 from aiops.scaling.reason import Reason
-from aiops.scaling.state import ScalingState
+from aiops.scaling.state import ScalingState, Trial
 from aiops.series import Series, SeriesKey
 from aiops.usecases import scale
 
@@ -223,3 +223,33 @@ def test_slo_queries_are_read_and_those_without_an_answer_are_named():
     assert found.readings["errors"] == pytest.approx(0.5, abs=51)
     assert found.readings["latency"] is None
     assert found.no_reading.startswith("latency: query 'latency' matches nothing")
+
+
+def test_a_model_that_nobody_has_is_no_forecast_and_harm_is_still_taken_back():
+    """The image of the service may lack the model of the spec; the guard does not need it."""
+    flat = np.full(N, 1000.0)
+    source = MemorySource(
+        [Series(key=SeriesKey.of(name), start=START, step=MINUTE, values=flat) for name in ("load", "errors")]
+    )
+    policy = ScalingPolicy(
+        mode=Mode.FLOOR,
+        bounds=Bounds(max_replicas=100),
+        load=Load(capacity_per_replica=50),
+        forecast=ForecastRules(model="tarot"),
+        guard=Guard(slos=(Slo(name="errors", query="errors", threshold=0.01),), failure_limit=2),
+    )
+    asked = scale.DemandQuery(query="load", history=timedelta(days=1))
+    target, before = Target(replicas=22), NOW - MINUTE
+    trial = Trial(before=40, after=22, started=before)
+    state = ScalingState(decided_at=before, needs=((before, 22),), trial=trial, effective_mode=Mode.FLOOR)
+    found = []
+    for minute in range(2):
+        turn = scale.scale(
+            source, target, LocalForecasts(source), policy, asked, state, NOW + minute * timedelta(seconds=30)
+        )
+        found.append(asyncio.run(turn))
+        state = found[-1].state
+    assert found[0].no_forecast.startswith("no forecaster is called 'tarot': choose one of ")
+    assert found[0].decision.reason is not Reason.ROLLED_BACK
+    assert found[1].decision.reason is Reason.ROLLED_BACK
+    assert target.applied[-1] == 40
