@@ -113,6 +113,8 @@ class KubernetesScalers:
     async def write_status(self, scaler: Scaler, status: Object) -> Scaler:
         """Replace its status, unless it was changed since it was read; return it as it is then.
 
+        What others wrote into ``status.state`` is theirs to the API, and would outlast ours: it is removed.
+
         Raises:
             UpstreamConflictError: If it was changed, or is gone.
             UpstreamError: If the API did not answer, or refused.
@@ -130,6 +132,11 @@ class KubernetesScalers:
         }
         path = path_of(API_VERSION, PLURAL, scaler.namespace, scaler.name, "status")
         found = await self._http.patch(path, body, Patch.APPLY, fieldManager=FIELD_MANAGER, force="true")
+        surplus = _surplus(found.get("status", {}).get("state") or {}, status.get("state") or {})
+        if surplus:
+            version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+            removal: Object = {"metadata": version, "status": {"state": surplus}}
+            found = await self._http.patch(path, removal, Patch.MERGE, fieldManager=FIELD_MANAGER)
         return Scaler.parse(found)
 
     async def hold(self, scaler: Scaler, *, held: bool) -> Scaler:
@@ -182,3 +189,16 @@ class KubernetesScalers:
             await self._http.create(path_of("v1", "events", scaler.namespace), body)
         except UpstreamConflictError:
             return  # told already, maybe by the process before us
+
+
+def _surplus(found: Object, wanted: Object) -> Object:
+    """Return the merge patch that removes what is found beyond what is wanted; empty if nothing is."""
+    patch: Object = {}
+    for key, value in found.items():
+        if key not in wanted:
+            patch[key] = None
+        elif isinstance(value, dict) and isinstance(wanted[key], dict):
+            inner = _surplus(value, wanted[key])
+            if inner:
+                patch[key] = inner
+    return patch
