@@ -18,7 +18,7 @@ from tools.catalog import ToolMissingError, find
 
 _CANNOT_RUN = 127  # what a shell answers when a command cannot be found
 _SIGNALLED = 128  # ... and this plus the number of the signal when one ended it
-_PATIENCE_SECONDS = 5.0
+_PATIENCE_SECONDS = 10.0
 
 
 def main() -> int:
