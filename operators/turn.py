@@ -67,9 +67,9 @@ class Turns:
                 return None
             interval = self._intervals[key] = _interval(scaler, self._interval)
             if scaler.deleting:
-                if FINALIZER in scaler.finalizers:
-                    await self.release(scaler)
-                return _SOON
+                if FINALIZER not in scaler.finalizers:
+                    return interval  # others have not let go of it yet
+                return _SOON if await self._release_or_say(scaler) else interval
             await self._turn(scaler)
         except UpstreamConflictError as error:
             log.info("turn met another writer", error=str(error))
@@ -150,11 +150,26 @@ class Turns:
         self._memories.forget(key)
         self._world.record.forget(key)
 
+    async def _release_or_say(self, scaler: Scaler) -> bool:
+        """Release it and return True; where Kubernetes refuses that, say so in its status and return False."""
+        try:
+            await self.release(scaler)
+        except UnreadyError as error:
+            now = self._world.clock.now()
+            state, held = self._memories.recall(scaler, now)
+            await self._fail(scaler, error.reason, error, state, held, now)
+            return False
+        return True
+
     async def release(self, scaler: Scaler) -> str:
         """Give back what is held for a PredictiveScaler, and have its deletion wait for us no more.
 
         Returns:
             What was given back, as a sentence; empty if nothing was held.
+
+        Raises:
+            UnreadyError: If Kubernetes refuses to give it back.
+            UpstreamError: If it did not answer, or somebody else wrote meanwhile.
         """
         now = self._world.clock.now()
         state, held = self._memories.recall(scaler, now)
@@ -176,12 +191,24 @@ class Turns:
         rival: Scaler | None,
         state: ScalingState,
     ) -> tuple[Scaler, str]:
-        """Give back what is held, also where the status does not say so any more."""
+        """Give back what is held, also where the status does not say so any more.
+
+        Raises:
+            UnreadyError: If Kubernetes refuses it; what is held stays remembered.
+        """
         world = self._world
         name = held.name if held is not None else None
         if name is None and rival is None and spec is not None and spec.hpa is not None:
             name = spec.hpa.name
-        said = "" if name is None else await give_back(world.hpas, scaler.namespace, name, held)
+        try:
+            said = "" if name is None else await give_back(world.hpas, scaler.namespace, name, held)
+        except UpstreamConflictError:
+            raise
+        except UpstreamRejectedError as error:
+            _log.error("give-back refused", namespace=scaler.namespace, scaler=scaler.name, error=str(error))
+            raise UnreadyError(
+                "GiveBackRefused", f"minReplicas of the HPA {name} cannot be given back: {error}"
+            ) from error
         if said:
             _log.info("gave back", namespace=scaler.namespace, scaler=scaler.name, what=said)
             await self._event(scaler, EventType.NORMAL, "GaveBack", said, about=scaler.version)

@@ -338,14 +338,17 @@ def stays(seconds: float, holds: Callable[[], Any], what: str = "") -> None:
         time.sleep(0.1)
 
 
+def requests(*verbs: str) -> float:
+    """Requests of this process so far."""
+    return sum(
+        each.value
+        for metric in REGISTRY.collect()
+        if metric.name == "aiops_kubernetes_requests"
+        for each in metric.samples
+        if each.name.endswith("_total") and each.labels["verb"] in verbs
+    )
+
+
 def writes() -> float:
     """Requests of this process that change something, those for leases aside: only those are PUT or create one."""
-    found = 0.0
-    for metric in REGISTRY.collect():
-        if metric.name == "aiops_kubernetes_requests":
-            found += sum(
-                each.value
-                for each in metric.samples
-                if each.name.endswith("_total") and each.labels["verb"] in ("PATCH", "POST")
-            )
-    return found
+    return requests("PATCH", "POST")

@@ -1,10 +1,11 @@
 """Mode Floor on a real API: the floor is raised, written down, kept without a word, and given back."""
 
+import json
 import time
 
 import pytest
 
-from tests.operators.stage import hpa, stays, within, writes
+from tests.operators.stage import hpa, requests, stays, within, writes
 
 OWN = "aiops.dev/own-min-replicas"
 FINALIZER = "aiops.dev/give-back"
@@ -77,6 +78,22 @@ def test_deletion_gives_the_hpa_its_own_number_back(served):
     served.apply(hpa("web", 5), arguments=("--server-side", "--force-conflicts"))
     served.apply(hpa("web", 6), arguments=("--server-side",))  # nobody stands in the way of the next writer
     assert served.floor() == 6
+
+
+def test_waiting_for_the_finalizer_of_somebody_else_costs_a_look_an_interval(stage):
+    stage.service(own=3)
+    stage.scaler()
+    with stage.operator():
+        within(20, lambda: stage.floor() == 10)
+        wait = json.dumps({"metadata": {"finalizers": [FINALIZER, "example.com/wait"]}})
+        namespace = f"--namespace={stage.name}"
+        stage.api.kubectl("patch", "predictivescaler", "web", namespace, "--type=merge", f"--patch={wait}")
+        stage.delete("predictivescaler", "web", "--wait=false")
+        within(10, lambda: given_back(stage, 3))
+        within(5, lambda: stage.read()["metadata"]["finalizers"] == ["example.com/wait"])
+        before = requests("GET")
+        time.sleep(3)  # six turns
+        assert requests("GET") - before <= 20
 
 
 def test_suspending_gives_back_at_once_and_resuming_takes_over_again(served):

@@ -6,7 +6,7 @@ import time
 import pytest
 import yaml
 
-from aiops.scaling.resource import API_VERSION
+from aiops.scaling.resource import API_VERSION, FINALIZER
 from tests.operators.conftest import with_crd
 from tests.operators.stage import CRD, stays, within, writes
 
@@ -20,11 +20,23 @@ RULES = [
 ]
 
 
-def test_a_role_that_may_not_raise_floors_is_named_and_not_hammered(stage):
+RAISES = [
+    {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["get", "list", "patch"]},
+    *RULES,
+]
+
+
+def role(stage, rules):
+    names = {"name": "watcher", "namespace": stage.name}
+    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": names, "rules": rules}
+
+
+def watcher(stage, rules=RULES):
+    """Let somebody do what the rules say; return his token."""
     names = {"name": "watcher", "namespace": stage.name}
     stage.apply(
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": names},
-        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": names, "rules": RULES},
+        role(stage, rules),
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "RoleBinding",
@@ -33,9 +45,13 @@ def test_a_role_that_may_not_raise_floors_is_named_and_not_hammered(stage):
             "subjects": [{"kind": "ServiceAccount", **names}],
         },
     )
+    return stage.api.kubectl("create", "token", "watcher", f"--namespace={stage.name}").strip()
+
+
+def test_a_role_that_may_not_raise_floors_is_named_and_not_hammered(stage):
     stage.service(own=3)
     stage.scaler()
-    token = stage.api.kubectl("create", "token", "watcher", f"--namespace={stage.name}").strip()
+    token = watcher(stage)
     with stage.api.client_with(token) as limited, stage.operator(api=limited):
         within(20, lambda: stage.reason("ScalingActive") == "Refused")
         message = stage.condition("ScalingActive")["message"]
@@ -47,6 +63,28 @@ def test_a_role_that_may_not_raise_floors_is_named_and_not_hammered(stage):
         time.sleep(2)
         assert writes() - before <= 1
     assert stage.floor() == 3
+
+
+@pytest.mark.parametrize("ends", ["suspended", "deleted"])
+def test_a_floor_that_may_not_be_given_back_is_named_and_given_back_later(stage, ends):
+    stage.service(own=3)
+    stage.scaler()
+    token = watcher(stage, RAISES)
+    with stage.api.client_with(token) as limited, stage.operator(api=limited):
+        within(20, lambda: stage.floor() == 10)
+        stage.apply(role(stage, RULES))
+        if ends == "suspended":
+            stage.scaler(suspend=True)
+        else:
+            stage.delete("predictivescaler", "web", "--wait=false")
+        within(20, lambda: stage.reason("Ready") == "GiveBackRefused")
+        message = stage.condition("Ready")["message"]
+        assert message.startswith("minReplicas of the HPA web cannot be given back: Kubernetes answered 403 to PATCH")
+        within(5, lambda: "GiveBackRefused" in [reason for reason, _ in stage.events()])
+        assert stage.floor() == 10
+        assert stage.read()["metadata"]["finalizers"] == [FINALIZER]
+        stage.apply(role(stage, RAISES))
+        within(10, lambda: stage.floor() == 3)
 
 
 @pytest.mark.slow
