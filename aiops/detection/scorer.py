@@ -81,6 +81,8 @@ class Scorer:
         if not names or len(set(names)) != len(names):
             raise ConfigError(f"a scorer needs at least one detector, of distinct names; got {names}")
         self.detectors = tuple(detectors)
+        # Those that calibrate themselves; asked once, because a protocol takes long to answer.
+        self._calibrated = tuple(each if isinstance(each, Calibrated) else None for each in detectors)
         self.calibration = calibration or Calibration()
         self.gate = gate or Gate()
 
@@ -89,8 +91,7 @@ class Scorer:
         return ScorerState(
             detectors=tuple(each.start(n) for each in self.detectors),
             calibrations=tuple(
-                np.zeros(n, np.uint8) if isinstance(each, Calibrated) else self.calibration.start(n)
-                for each in self.detectors
+                self.calibration.start(n) if each is None else np.zeros(n, np.uint8) for each in self._calibrated
             ),
             gate=self.gate.start(n),
         )
@@ -150,12 +151,12 @@ class Scorer:
         survivals = np.empty((len(active), len(points.rows)))
         raw = []
         for place, which in enumerate(active):
-            detector = self.detectors[which]
-            if isinstance(detector, Calibrated):
-                raw.append(detector.step(state.detectors[which], points))
+            calibrated = self._calibrated[which]
+            if calibrated is not None:
+                raw.append(calibrated.step(state.detectors[which], points))
                 survivals[place] = 1.0 / raw[-1]
                 continue
-            raw.append(detector.score(state.detectors[which], points))
+            raw.append(self.detectors[which].score(state.detectors[which], points))
             survivals[place] = self.calibration.survival(state.calibrations[which], points.rows, raw[-1])
         return raw, survivals
 
@@ -167,7 +168,7 @@ class Scorer:
         lesson = points if everything else points.where(teaches)
         for which, own in zip(active, raw, strict=True):
             detector, own_state = self.detectors[which], state.detectors[which]
-            if isinstance(detector, Calibrated):
+            if self._calibrated[which] is not None:
                 continue  # it has learnt when it was asked
             detector.learn(own_state, lesson)
             self.calibration.learn(state.calibrations[which], lesson.rows, own if everything else own[teaches])
@@ -189,7 +190,7 @@ class Scorer:
 
     def _usual_raw(self, state: ScorerState, which: int, points: Points, share: float) -> FloatArray:
         """Return the raw score ``[m]`` that one detector exceeds for this share of normal points."""
-        if isinstance(self.detectors[which], Calibrated):
+        if self._calibrated[which] is not None:
             return np.full(len(points.rows), 1.0 / share)
         return self.calibration.raw_at(state.calibrations[which], points.rows, share)
 
