@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from aiops.detection.catalog import detector
-from aiops.detection.detector import Points
+from aiops.detection.detector import BoolArray, Points
 from aiops.detection.fleet import FleetDetector
 from aiops.series import FloatArray
 from aiops.usecases.score_rows import covered
@@ -20,7 +20,8 @@ _DAY = 86_400.0
 
 def fleet(at: FloatArray, values: FloatArray) -> FloatArray:
     """Return -log10(alerts a week), as ``aiops score`` writes it."""
-    return np.nan_to_num(covered(FleetDetector().replay(at, values)), nan=_NOTHING)
+    found: FloatArray = np.nan_to_num(covered(FleetDetector().replay(at, values)), nan=_NOTHING)
+    return found
 
 
 def rolling_z(at: FloatArray, values: FloatArray) -> FloatArray:
@@ -30,7 +31,8 @@ def rolling_z(at: FloatArray, values: FloatArray) -> FloatArray:
     day = max(round(_DAY / float(np.min(np.diff(at)))), 30)
     past = pd.Series(values).shift(1).rolling(day, min_periods=30)
     raw = np.abs(values - past.mean().to_numpy()) / (past.std().to_numpy() + 1e-9)
-    return np.nan_to_num(np.minimum(raw, 1e9), nan=_NOTHING)
+    found: FloatArray = np.nan_to_num(np.minimum(raw, 1e9), nan=_NOTHING)
+    return found
 
 
 def halfspace(at: FloatArray, values: FloatArray) -> FloatArray:
@@ -53,7 +55,7 @@ def isolation_forest(at: FloatArray, values: FloatArray) -> FloatArray:
 
     day = max(round(_DAY / float(np.min(np.diff(at)))), 24)
     table = _features(values, max(day // 24, 3))
-    usable = ~np.isnan(table).any(axis=1)
+    usable: BoolArray = np.logical_not(np.isnan(table).any(axis=1))
     found = np.full(len(values), _NOTHING)
     for begin in range(day, len(values), day):
         past = np.flatnonzero(usable[max(begin - 7 * day, 0) : begin]) + max(begin - 7 * day, 0)
@@ -81,7 +83,7 @@ def prophet_band(at: FloatArray, values: FloatArray) -> FloatArray:
     from prophet import Prophet
 
     found = np.full(len(values), _NOTHING)
-    stamps = pd.to_datetime(at, unit="s")
+    stamps = pd.DatetimeIndex((1e9 * at).astype("datetime64[ns]"))
     week = 7 * _DAY
     first = at[0] + 2 * _DAY
     while first < at[-1]:
