@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from aiops.detection.catalog import detector
+from aiops.detection.calibration import RAREST
+from aiops.detection.catalog import CATALOG, detector
 from aiops.detection.detector import BoolArray, Points
 from aiops.detection.fleet import FleetDetector
+from aiops.detection.scorer import Scorer
 from aiops.series import FloatArray
 from aiops.usecases.score_rows import covered
 
@@ -35,8 +37,24 @@ def rolling_z(at: FloatArray, values: FloatArray) -> FloatArray:
     return found
 
 
+def catalogued(name: str) -> Contender:
+    """Return a detector of the catalog, calibrated by the scorer of the service, without a forecast."""
+
+    def scored(at: FloatArray, values: FloatArray) -> FloatArray:
+        scorer = Scorer([detector(name)])
+        state = scorer.start(1)
+        row = np.zeros(1, dtype=np.int64)
+        found = np.full(len(values), _NOTHING)
+        for t in np.flatnonzero(~np.isnan(values)).tolist():
+            scores = scorer.step(state, Points.unforecast(row, at[t : t + 1], values[t : t + 1]))
+            found[t] = -np.log10(max(1.0 - scores.values[0], RAREST))
+        return found
+
+    return scored
+
+
 def halfspace(at: FloatArray, values: FloatArray) -> FloatArray:
-    """Return -log10 of River's half-space mass, over the features and defaults of our catalog."""
+    """Return -log10 of River's half-space mass, as it is: over the features of our catalog, not calibrated."""
     own = detector("halfspace")
     state = own.start(1)
     found = np.full(len(values), _NOTHING)
@@ -105,10 +123,12 @@ def prophet_band(at: FloatArray, values: FloatArray) -> FloatArray:
 
 
 CONTENDERS: Mapping[str, Contender] = {
+    **{name: catalogued(name) for name in CATALOG},
     "fleet": fleet,
     "rolling-z": rolling_z,
     "halfspace": halfspace,
     "iforest": isolation_forest,
     "prophet": prophet_band,
 }
-SLOW = ("halfspace", "iforest", "prophet")
+QUICK = ("fleet", "rolling-z")
+"""Those that score all series; the others score a sample."""
