@@ -231,9 +231,19 @@ def _opinion(
     residual: FloatArray,
     places: FloatArray,
     rarity: FloatArray,
+    calm: float,
 ) -> float:
-    """Fill the three arrays, and return where the joint rarity lies among its bins."""
+    """Fill the three arrays, and return where the joint rarity lies among its bins.
+
+    Args:
+        calm: If it is not NaN, judge as if the points before had been there: in an incident, the means of the last
+            points say nothing of what is normal.
+    """
     _look(cell, value, season, expected, residual)
+    if not math.isnan(calm):
+        residual[SHORT] = value - calm
+        residual[HOUR_QUARTER] = value - calm
+        residual[SMOOTH] = 0.2 * (value - calm)
     if cell["seen"] <= _SILENT:
         return 0.0
     week = 7.0 * max(round(_DAY / step), 1)
@@ -307,7 +317,7 @@ def advance(
         week = 7.0 * day
         window = max(math.floor(1800.0 / step), 6.0)
         season, slot = _season(cell, at[i], step)
-        place = _opinion(cell, step, season, value, expected[i], settings, residual, places, rarity)
+        place = _opinion(cell, step, season, value, expected[i], settings, residual, places, rarity, np.nan)
         if seen >= warm_up:
             found[0, i] = _rarity(cell, joint, place, week)
             found[1, i] = _share(found[0, i], week, window) if place > 0 else 1.0
@@ -376,7 +386,7 @@ def bounds(
             while outside == np.inf or outside - inside > max(1e-10 * outside, nearest):
                 probe = reach if outside == np.inf else 0.5 * (inside + outside)
                 place = _opinion(
-                    cell, step, season, middle + sign * probe, expected[i], settings, residual, places, rarity
+                    cell, step, season, middle + sign * probe, expected[i], settings, residual, places, rarity, middle
                 )
                 share = _share(_rarity(cell, 2 * VIEWS, place, week), week, window) if place > 0 else 1.0
                 if share <= shares[i] or probe > _LARGEST:
