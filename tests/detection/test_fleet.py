@@ -159,3 +159,15 @@ def test_a_record_of_a_series_fits_in_six_kilobytes():
 def test_arguments_that_mean_nothing_are_refused(wrong):
     with pytest.raises(ConfigError, match="fleet: warm_up"):
         FleetDetector(**wrong)
+
+
+@pytest.mark.parametrize("wild", [1e3, 1e6, 1e9, 1e308])
+def test_one_wild_value_is_odd_alone_and_blinds_nobody(wild):
+    rng = np.random.default_rng(0)
+    n = 4000
+    values = 100 + 10 * np.sin(np.arange(n) / 1440 * 2 * np.pi) + rng.normal(size=n)
+    values[3000], values[-1] = wild, 200.0
+    alerts_a_week = FleetDetector().replay(np.arange(n) * 60.0, values)
+    assert alerts_a_week[3000] < 0.01
+    assert (alerts_a_week[3001:3060] > 1.0).all()
+    assert alerts_a_week[-1] < 0.1
