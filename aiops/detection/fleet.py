@@ -137,7 +137,10 @@ class FleetDetector:
         """Do nothing: levels and scales are about what is normal."""
 
     def interval(self, state: Cells, points: Points, raw: FloatArray) -> FloatArray:
-        """Return what is most likely, and the values on both sides of it whose raw score is ``raw``."""
+        """Return what is most likely, and the values on both sides of it whose raw score would be ``raw``.
+
+        It would be, if the points before had been as expected: so an incident does not move what is shown as normal.
+        """
         from aiops.detection.fleet_kernel import bounds
 
         found = np.empty((3, len(points.rows)))

@@ -34,6 +34,7 @@ _LITTLE = 0.1  # what an odd event teaches, of what another one does
 _FORGET_A_DAY = 0.98
 _OFFSET_RATE = 1.0 / 240.0
 _DAY = 86_400.0
+_LONE = 10.0  # how many clips what is recent follows one surprise
 _LARGEST = 1e150  # values beyond it are taken for it: their squares and differences stay finite
 
 
@@ -204,9 +205,11 @@ def _learn(cell: Any, value: float, slot: int, residual: FloatArray, step: float
     cell["slots"][slot] += max(0.1 * slots / day, 1.0 / (cell["slot_seen"][slot] + 1.0)) * daily
     cell["slow"] += max(slowly, 1.0 / (seen + 1.0)) * slow
     cell["level"] += (min(step / 3600.0, 1.0) if step < 3600.0 else 1.0 / 24.0) * level
-    cell["smooth"] = residual[SMOOTH]
-    cell["short"] += 0.33 * (value - cell["short"])
-    cell["quarter"] += (value - cell["quarter"]) / 15.0
+    # One wild value must not look like many: what is recent follows it by so much at most, until a second one comes.
+    lone = _LONE * clip if cell["surprises"] == 1 else math.inf
+    cell["smooth"] += 0.2 * _clipped(residual[SEASON] - cell["smooth"], lone * max(scale[SEASON], floor), seen, 20)
+    cell["short"] += 0.33 * _clipped(residual[SHORT], lone * max(scale[SHORT], floor), seen, 20)
+    cell["quarter"] += _clipped(residual[HOUR_QUARTER], lone * max(scale[HOUR_QUARTER], floor), seen, 20) / 15.0
     cell["size"] += max(min(haste / (7.0 * day), 0.5), 1.0 / (seen + 1.0)) * size
 
 
@@ -231,9 +234,19 @@ def _opinion(
     residual: FloatArray,
     places: FloatArray,
     rarity: FloatArray,
+    calm: float,
 ) -> float:
-    """Fill the three arrays, and return where the joint rarity lies among its bins."""
+    """Fill the three arrays, and return where the joint rarity lies among its bins.
+
+    Args:
+        calm: If it is not NaN, judge as if the points before had been there: in an incident, the means of the last
+            points say nothing of what is normal.
+    """
     _look(cell, value, season, expected, residual)
+    if not math.isnan(calm):
+        residual[SHORT] = value - calm
+        residual[HOUR_QUARTER] = value - calm
+        residual[SMOOTH] = 0.2 * (value - calm)
     if cell["seen"] <= _SILENT:
         return 0.0
     week = 7.0 * max(round(_DAY / step), 1)
@@ -307,7 +320,7 @@ def advance(
         week = 7.0 * day
         window = max(math.floor(1800.0 / step), 6.0)
         season, slot = _season(cell, at[i], step)
-        place = _opinion(cell, step, season, value, expected[i], settings, residual, places, rarity)
+        place = _opinion(cell, step, season, value, expected[i], settings, residual, places, rarity, np.nan)
         if seen >= warm_up:
             found[0, i] = _rarity(cell, joint, place, week)
             found[1, i] = _share(found[0, i], week, window) if place > 0 else 1.0
@@ -376,7 +389,7 @@ def bounds(
             while outside == np.inf or outside - inside > max(1e-10 * outside, nearest):
                 probe = reach if outside == np.inf else 0.5 * (inside + outside)
                 place = _opinion(
-                    cell, step, season, middle + sign * probe, expected[i], settings, residual, places, rarity
+                    cell, step, season, middle + sign * probe, expected[i], settings, residual, places, rarity, middle
                 )
                 share = _share(_rarity(cell, 2 * VIEWS, place, week), week, window) if place > 0 else 1.0
                 if share <= shares[i] or probe > _LARGEST:

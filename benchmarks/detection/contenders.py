@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from aiops.detection.catalog import detector
-from aiops.detection.detector import Points
+from aiops.detection.calibration import RAREST
+from aiops.detection.catalog import CATALOG, detector
+from aiops.detection.detector import BoolArray, Points
 from aiops.detection.fleet import FleetDetector
+from aiops.detection.scorer import Scorer
 from aiops.series import FloatArray
 from aiops.usecases.score_rows import covered
 
@@ -20,7 +22,8 @@ _DAY = 86_400.0
 
 def fleet(at: FloatArray, values: FloatArray) -> FloatArray:
     """Return -log10(alerts a week), as ``aiops score`` writes it."""
-    return np.nan_to_num(covered(FleetDetector().replay(at, values)), nan=_NOTHING)
+    found: FloatArray = np.nan_to_num(covered(FleetDetector().replay(at, values)), nan=_NOTHING)
+    return found
 
 
 def rolling_z(at: FloatArray, values: FloatArray) -> FloatArray:
@@ -30,11 +33,28 @@ def rolling_z(at: FloatArray, values: FloatArray) -> FloatArray:
     day = max(round(_DAY / float(np.min(np.diff(at)))), 30)
     past = pd.Series(values).shift(1).rolling(day, min_periods=30)
     raw = np.abs(values - past.mean().to_numpy()) / (past.std().to_numpy() + 1e-9)
-    return np.nan_to_num(np.minimum(raw, 1e9), nan=_NOTHING)
+    found: FloatArray = np.nan_to_num(np.minimum(raw, 1e9), nan=_NOTHING)
+    return found
+
+
+def catalogued(name: str) -> Contender:
+    """Return a detector of the catalog, calibrated by the scorer of the service, without a forecast."""
+
+    def scored(at: FloatArray, values: FloatArray) -> FloatArray:
+        scorer = Scorer([detector(name)])
+        state = scorer.start(1)
+        row = np.zeros(1, dtype=np.int64)
+        found = np.full(len(values), _NOTHING)
+        for t in np.flatnonzero(~np.isnan(values)).tolist():
+            scores = scorer.step(state, Points.unforecast(row, at[t : t + 1], values[t : t + 1]))
+            found[t] = -np.log10(max(1.0 - scores.values[0], RAREST))
+        return found
+
+    return scored
 
 
 def halfspace(at: FloatArray, values: FloatArray) -> FloatArray:
-    """Return -log10 of River's half-space mass, over the features and defaults of our catalog."""
+    """Return -log10 of River's half-space mass, as it is: over the features of our catalog, not calibrated."""
     own = detector("halfspace")
     state = own.start(1)
     found = np.full(len(values), _NOTHING)
@@ -53,7 +73,7 @@ def isolation_forest(at: FloatArray, values: FloatArray) -> FloatArray:
 
     day = max(round(_DAY / float(np.min(np.diff(at)))), 24)
     table = _features(values, max(day // 24, 3))
-    usable = ~np.isnan(table).any(axis=1)
+    usable: BoolArray = np.logical_not(np.isnan(table).any(axis=1))
     found = np.full(len(values), _NOTHING)
     for begin in range(day, len(values), day):
         past = np.flatnonzero(usable[max(begin - 7 * day, 0) : begin]) + max(begin - 7 * day, 0)
@@ -81,7 +101,7 @@ def prophet_band(at: FloatArray, values: FloatArray) -> FloatArray:
     from prophet import Prophet
 
     found = np.full(len(values), _NOTHING)
-    stamps = pd.to_datetime(at, unit="s")
+    stamps = pd.DatetimeIndex((1e9 * at).astype("datetime64[ns]"))
     week = 7 * _DAY
     first = at[0] + 2 * _DAY
     while first < at[-1]:
@@ -103,10 +123,12 @@ def prophet_band(at: FloatArray, values: FloatArray) -> FloatArray:
 
 
 CONTENDERS: Mapping[str, Contender] = {
+    **{name: catalogued(name) for name in CATALOG},
     "fleet": fleet,
     "rolling-z": rolling_z,
     "halfspace": halfspace,
     "iforest": isolation_forest,
     "prophet": prophet_band,
 }
-SLOW = ("halfspace", "iforest", "prophet")
+QUICK = ("fleet", "rolling-z")
+"""Those that score all series; the others score a sample."""

@@ -73,7 +73,9 @@ def at_budget(
         by_origin={name: float(found[origins == name].sum() / number_of[origins == name].sum()) for name in names},
         thresholds=(min(chosen), max(chosen)),
         delays={
-            name: float(np.median(np.concatenate([delay[i] for i in np.flatnonzero(origins == name)] or [[np.nan]])))
+            name: float(
+                np.median(np.concatenate([delay[i] for i in np.flatnonzero(origins == name)] or [np.array([np.nan])]))
+            )
             for name in names
         },
     )

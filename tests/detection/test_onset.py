@@ -13,7 +13,7 @@ WEEK = 7 * 1440
 def told(said: FloatArray, budget: float = 1.0) -> list[int]:
     onsets = Onsets(budget=budget)
     n = len(said)
-    found = onsets.learn(onsets.start(1), np.zeros(n, dtype=np.int64), 60.0 * np.arange(n), said)
+    found = onsets.learn(onsets.start(1), np.zeros(n, dtype=np.int64), 60.0 * np.arange(n, dtype=np.float64), said)
     return np.flatnonzero(found).tolist()
 
 
