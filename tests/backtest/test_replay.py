@@ -139,7 +139,9 @@ def test_perfect_forecasts_leave_nothing_unmet() -> None:
     case = case_of(values, scored_from=1440)
     ahead = np.array([values[cutoff + 1 : cutoff + 5].max() for cutoff in case.cutoffs])
 
-    outcome = replay_peaks(case, policy(scaleUp={"maxStepRatio": 1000}), ahead, None, mode=Mode.DIRECT)
+    trusting = policy(scaleUp={"maxStepRatio": 1000}).to_spec()
+    trusting["forecast"]["historyCap"] = 1000
+    outcome = replay_peaks(case, ScalingPolicy.model_validate(trusting), ahead, None, mode=Mode.DIRECT)
 
     assert outcome.unmet_total == 0
     assert 1.0 <= outcome.cost_ratio < 1.2
