@@ -71,7 +71,7 @@ def test_scaling_prints_a_table_and_writes_page_and_json(folder, tmp_path):
     assert said.returncode == 0, said.stderr
     rows = json.loads(said.stdout)
     assert [row["workload"] for row in rows] == ["shop", "search", "(mean)"]
-    assert set(rows[0]) == {"workload", "default HPA", "tuned HPA", "holt-winters", "last-week"}
+    assert set(rows[0]) == {"workload", "default HPA", "tuned HPA", "boosted", "last-week"}
     document = json.loads((tmp_path / "backtest-scaling.json").read_text())
     assert document["schema_version"] == 1
     page = (tmp_path / "backtest-scaling.html").read_text()
