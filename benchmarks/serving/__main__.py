@@ -5,9 +5,8 @@
 
 The service and a bare grpc.aio server that parses and returns the same message run on one core, the client on another.
 Rounds alternate between the two, and a ratio is taken within each: whatever else the machine does falls on both. The
-service scores with the residual detector, as it always does; River's half-space trees, an object a series, take about
-ten times as long a point (see benchmarks/detection). Then two bundles take turns as the champion while calls go on
-without a pause.
+service scores with the fleet detector, as it always does; most of a batch's time goes to the bounds of normal values,
+which are found by trying. Then two bundles take turns as the champion while calls go on without a pause.
 """
 
 import argparse

@@ -76,7 +76,7 @@ def serving(
         async with httpx.AsyncClient(base_url="http://127.0.0.1:9") as client:  # the discard port: nobody is there
             clock = SystemClock()
             with closing(Outbox(folder / "outbox.sqlite", AlertmanagerSink(client), clock)) as outbox:
-                scorer = Scorer([detector("residual")])
+                scorer = Scorer([detector("fleet")])
                 live = Live(clock=clock, scorer=scorer, outbox=outbox, source=source, limits=limits)
                 service = Service(live, options)
                 await service.start()

@@ -104,7 +104,7 @@ def test_a_fault_of_ours_says_where_to_find_it_and_nothing_else(server, monkeypa
 def test_points_are_scored_in_their_order(server):
     answer = server.scoring.Score(request([1.0, 2.0, float("nan"), 4.0], names=("a", "b")))
     assert len(answer.score) == len(answer.expected) == len(answer.outcome) == 4
-    assert list(answer.detectors) == ["residual"]
+    assert list(answer.detectors) == ["fleet"]
     assert all(answer.warming_up[index] for index in (0, 1, 3))
 
 
