@@ -34,7 +34,7 @@ from aiops.usecases.live_calls import (
     ScoredBatch,
     UpstreamHealth,
 )
-from aiops.usecases.live_forecast import Windows, path
+from aiops.usecases.live_forecast import Windows, path, rehearse_window
 from aiops.usecases.monitors import Monitors, Watched
 from aiops.usecases.reachable import Reachable
 from aiops.usecases.strays import strays
@@ -189,6 +189,7 @@ class Live:
     async def run(self) -> None:
         """Poll what is watched, watch the champion, deliver alerts, until cancelled."""
         await asyncio.to_thread(rehearse, self._scorer)
+        await asyncio.to_thread(rehearse_window)
         self._rehearsed = True
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -276,6 +277,11 @@ class Live:
         self._index.pop(key, None)
         return self._pushed
 
+    def _forget(self) -> None:
+        """Drop what is known of the places of series that were forgotten, most of which never come back."""
+        if len(self._index) > sum(len(each.keys) for each in self._groups()):
+            self._index = {key: group for key, group in self._index.items() if group.row(key) is not None}
+
     def _groups(self) -> Iterator[WatchedSeries]:
         """Yield all groups; a series that is watched is not looked for among the pushed ones."""
         yield from (each.series for each in self._monitors.running.values())
@@ -308,6 +314,7 @@ class Live:
                 telemetry.gauge(telemetry.WATCH_AGE).clear()
             ended = self._pushed.place(now) - 1
             changes = self._pushed.missing(ended)
+            self._forget()
             changes += strays(
                 self._outbox.firing(), list(self._groups()), self._monitors.running, self._limits.rule, now
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from aiops.errors import DataError, ModelNotFoundError
 from aiops.forecasting.catalog import window_forecaster
 from aiops.forecasting.forecast import Forecast
 from aiops.forecasting.forecaster import WindowForecaster
-from aiops.series import FloatArray, Series
+from aiops.series import FloatArray, Series, SeriesKey
 from aiops.series.grid import floor
 from aiops.usecases.champion import Champion
 from aiops.usecases.live_calls import USUAL_LEVELS, ForecastQuery, PathAnswer, WindowAnswer
@@ -69,6 +69,19 @@ class Windows:
                 f"{asked.window_model}: ask again when more is known"
             )
         return WindowAnswer(levels=np.array(levels), values=found[0], model=asked.window_model), ""
+
+
+def rehearse_window() -> None:
+    """Forecast a window of nobody with the model that is used unless another is asked for; a thread may do it.
+
+    The machine code is there then before the first caller waits for it. It is also what ``boosted`` falls back to,
+    whose trees are left to those who ask for them: the library that grows them takes 140 MB.
+    """
+    day, step = 288, timedelta(minutes=5)
+    values = np.arange(day, dtype=np.float64)
+    series = Series(key=SeriesKey("rehearsal"), start=datetime(1970, 1, 1, tzinfo=UTC), step=step, values=values)
+    forecaster = window_forecaster(ForecastQuery(series=series.key, window=step).window_model)
+    forecaster.window_maximum(series, np.array([day - 1]), 1, np.array(USUAL_LEVELS))
 
 
 def path(

@@ -30,6 +30,7 @@ from aiops.series import Series, SeriesKey
 from aiops.series.grid import floor
 from aiops.settings import PrometheusSettings
 from aiops.usecases.live import Live
+from aiops.usecases.live_forecast import rehearse_window
 from aiops.usecases.warming import rehearse
 from testbed.alertmanager import alertmanager as run_alertmanager
 from testbed.webhook import webhook
@@ -109,6 +110,7 @@ async def service(
     prometheus: str, alertmanager: str, folder: Path, *, start: datetime = NOW, registry: Path | None = None
 ):
     scorer = Scorer([detector("residual")])
+    rehearse_window()
     rehearse(scorer)  # machine code takes seconds to load, which are many minutes here
     clock = RehearsalClock(start, datetime.now(UTC), SPEED)
     settings = PrometheusSettings(url=prometheus, timeout=timedelta(seconds=1), attempts=1)

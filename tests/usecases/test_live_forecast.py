@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,9 @@ from aiops.errors import (
     UpstreamUnavailableError,
 )
 from aiops.forecasting.catalog import window_forecaster
+from aiops.forecasting.holt_winters import _smooth
 from aiops.series import Series, SeriesKey
+from aiops.series.compiled import compiled
 from aiops.usecases.adopted import Adopted
 from aiops.usecases.live import Limits, Live
 from aiops.usecases.live_calls import ForecastQuery, PointBatch
@@ -97,6 +100,26 @@ def test_the_window_is_what_the_catalog_says_from_what_was_known():
         assert answer.cutoff == now - timedelta(seconds=90)
         assert answer.data_age == timedelta(seconds=30)
         assert (answer.path, answer.path_reason) == (None, "")
+
+
+def test_the_first_caller_finds_the_machine_code_there():
+    compiled.cache_clear()
+    loop = compiled(_smooth)
+
+    async def run():
+        task = asyncio.create_task(service.run())
+        until = time.monotonic() + 60
+        while not service.health().ready and time.monotonic() < until:  # noqa: ASYNC110 - as a probe looks
+            await asyncio.sleep(0.01)
+        task.cancel()
+        rehearsed = list(loop.signatures)
+        assert rehearsed
+        answer = await service.forecast(ForecastQuery(query="requests", window=4 * MINUTE, now=NOW))
+        assert answer.window_maximum is not None
+        return rehearsed
+
+    service = live(SlowSource([series()]))
+    assert asyncio.run(run()) == list(loop.signatures), "what was rehearsed is what is called"
 
 
 def test_nothing_after_now_is_used():

@@ -256,3 +256,23 @@ def test_a_new_champion_under_load_fails_no_call_and_widens_no_pause(tmp_path):
     assert {each.digest for each in found} <= champions
     print(f"{len(pauses)} calls of 100 points, longest {1000 * max(pauses):.0f} ms")
     assert max(pauses) < 0.5
+
+
+def test_series_that_are_forgotten_leave_nothing_behind():
+    """Names of pods come and go, and the service stays up for months."""
+    clock = SimulatedClock(START + 10 * MINUTE)
+    service = Live(clock=clock, scorer=Scorer([detector("residual")]), outbox=Outbox(None, Nowhere(), clock))
+
+    async def run():
+        for minute in range(2):
+            service.score(batch([(row, minute, 20.0) for row in range(len(KEYS))]))
+        assert set(service._index) == set(KEYS)
+        clock.advance(timedelta(days=2))
+        service.score(batch([(0, 2 * 1440, 20.0)], keys=KEYS[:1]))
+        task = asyncio.create_task(service._tick())
+        await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(run())
+    assert service.health().pushed_series == 1
+    assert set(service._index) == set(KEYS[:1])
