@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
+from aiops.errors import DataError
 from aiops.forecasting.conformal import require_request
+from aiops.forecasting.fleet.learned import LEAST_POINTS, Learned, constant, learn, observed, refitted
 from aiops.forecasting.forecast import Forecast
-from aiops.series import FloatArray, Frame
+from aiops.series import FloatArray, Frame, SeriesKey
 
 DAY = timedelta(days=1)
-LEAST_POINTS = 2
 PERCENT = 100.0
 NEARLY_FULL = 99.0
+
+_Made = tuple[FloatArray, FloatArray]
+"""Path ``[horizon]`` and quantiles ``[q, horizon]`` of one series."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +28,9 @@ class Fleet:
     Fifty closed-form forecasts (``pool``) are tried at 14 daily and three recent origins of the series' own history.
     Each step is forecast by the median of the best of them, weighted by how wrong they were in that band of the horizon
     (``rolling``). The errors that combinations weighted by the *other* days made give the quantiles (``spread``), a
-    little wider where the latest half day was harder to forecast than usual, and narrower where it was easier. No
-    quantile falls below 0 where history never did, nor above 100 where history looks like a percentage.
+    little wider where the latest half day was harder to forecast than usual, and narrower where it was easier; wider,
+    too, more than a day ahead. No quantile falls below 0 where history never did, nor above 100 where history looks
+    like a percentage.
 
     The point (``mean``) is the median: what telemetry wants, whose means are made by a few spikes.
     """
@@ -38,26 +43,73 @@ class Fleet:
     def forecast(self, history: Frame, horizon: int, levels: FloatArray) -> Forecast:
         """Forecast as ``PathForecaster`` says."""
         require_request(history, horizon, levels)
-        n = len(history.keys)
-        mean = np.full((n, horizon), np.nan)
-        values = np.full((n, len(levels), horizon), np.nan)
         day = steps_of_a_day(history.step)
-        for row in range(n):
-            made = _forecast_one(history.values[row], horizon, day, levels)
-            if made is not None:
-                bound = _bounds(history.values[row], history.units[row])
-                mean[row] = np.clip(made[0], *bound)
-                values[row] = np.sort(np.clip(made[1], *bound), axis=0)
-        return Forecast(
-            keys=history.keys,
-            cutoff=history.cutoff,
-            step=history.step,
-            mean=mean,
-            levels=levels,
-            values=values,
-            units=history.units,
-            models=tuple("" if np.isnan(row).any() else self.name for row in mean),
-        )
+        return _forecast(history, horizon, levels, [_full(row, horizon, day, levels) for row in history.values])
+
+    def fit(self, history: Frame, horizon: int, levels: FloatArray) -> Fit:
+        """Backtest every series, and keep what it taught: on the nights after, ``Fit.forecast`` makes the pool only."""
+        require_request(history, horizon, levels)
+        day = steps_of_a_day(history.step)
+        kept: dict[SeriesKey, Kept] = {}
+        for key, row in zip(history.keys, history.values, strict=True):
+            if observed(row) >= LEAST_POINTS and constant(row) is None:
+                learned = learn(row, horizon, day)
+                kept[key] = Kept(learned=learned, offsets=_offsets(learned, day, levels))
+        return Fit(cutoff=history.cutoff, step=history.step, horizon=horizon, levels=levels, kept=kept)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Kept:
+    """What is kept of one series: what its backtest taught, and its quantiles minus its path, ``[q, horizon]``."""
+
+    learned: Learned
+    offsets: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fit:
+    """Weights and quantiles of a fleet, from a full backtest, to be used again for a few nights.
+
+    Attributes:
+        cutoff: Stamp of the last observation that the backtest used.
+        step: Grid spacing.
+        horizon: Steps that are forecast.
+        levels: Quantile levels, shape ``[q]``.
+        kept: By series; one that was constant or silent is not among them.
+    """
+
+    cutoff: datetime
+    step: timedelta
+    horizon: int
+    levels: FloatArray
+    kept: dict[SeriesKey, Kept]
+
+    def forecast(self, history: Frame) -> Forecast:
+        """Forecast a later history: the pool is made anew, weights and offsets of the quantiles are kept.
+
+        A series of which nothing is kept is backtested in full.
+
+        Raises:
+            DataError: If the step differs, or the cutoff is not a whole number of days later: offsets belong to times
+                of day.
+        """
+        later = history.cutoff - self.cutoff
+        if history.step != self.step or later < timedelta(0) or later % DAY:
+            raise DataError(
+                f"a fit of {self.cutoff.isoformat()} in steps of {self.step} cannot forecast from "
+                f"{history.cutoff.isoformat()} in steps of {history.step}: give a cutoff that is whole "
+                "days later, or fit anew"
+            )
+        day = steps_of_a_day(self.step)
+        made: list[_Made | None] = []
+        for key, row in zip(history.keys, history.values, strict=True):
+            kept = self.kept.get(key)
+            if kept is None or observed(row) < LEAST_POINTS:
+                made.append(_full(row, self.horizon, day, self.levels))
+            else:
+                path = refitted(row, kept.learned, day)
+                made.append((path, path + kept.offsets))
+        return _forecast(history, self.horizon, self.levels, made)
 
 
 def steps_of_a_day(step: timedelta) -> int:
@@ -65,56 +117,53 @@ def steps_of_a_day(step: timedelta) -> int:
     return max(round(DAY / step), 1)
 
 
-def _forecast_one(
-    values: FloatArray, horizon: int, day: int, levels: FloatArray
-) -> tuple[FloatArray, FloatArray] | None:
-    """Return path ``[horizon]`` and quantiles ``[q, horizon]`` of one series; None if it cannot be forecast."""
-    from aiops.forecasting.fleet.echo import LEAST_DAYS, distances
-    from aiops.forecasting.fleet.pool import SIZE
-    from aiops.forecasting.fleet.rolling import SMALL, bands, combine, origins, unrest
-    from aiops.forecasting.fleet.spread import spread
-
-    seen = np.flatnonzero(~np.isnan(values))
-    if len(seen) < LEAST_POINTS:
-        return None
-    low, high = float(values[seen].min()), float(values[seen].max())
-    if low == high:
-        return np.full(horizon, low), np.full((len(levels), horizon), low)
-    unit = max(abs(low), abs(high))
-    y = np.ascontiguousarray(values[seen[0] :]) / unit  # near one, so that nothing overflows
-    back, daily = origins(len(y), horizon, day)
-    edges = bands(horizon, day)
-    path = np.empty(horizon)
-    errors = np.empty((daily, horizon))
-    every = np.empty((len(back) + 1, SIZE, horizon))
-    losses = np.empty((len(back), SIZE, len(edges) - 1))
-    change = _usual_change(y, day)
-    # Found before the first origin, so that no origin is told of what came after it; where that is short, a bit later.
-    earlier = y[: max(len(y) - int(back[0]), LEAST_DAYS * day)]
-    combine(y, horizon, day, back, daily, edges, distances(earlier, day), change, path, errors, every, losses)
-    error_quantiles = np.empty((len(levels), horizon))
-    spread(errors, day, levels, error_quantiles)
-    if daily:
-        error_quantiles *= unrest(errors, int(back[daily - 1]), day, SMALL * change)
-    quantiles = path + error_quantiles
-    quantiles[np.abs(levels - 0.5) < 1e-9] = path  # the combination is a median already
-    if np.isnan(path).any() or np.isnan(quantiles).any():
-        return None
-    return path * unit, quantiles * unit
-
-
-def _usual_change(y: FloatArray, day: int) -> float:
-    """Return the mean absolute daily difference; the spread of the values where there is none."""
-    change = np.abs(y[day:] - y[:-day])
-    known = change[~np.isnan(change)]
-    usual = float(known.mean()) if len(known) else 0.0
-    return usual if usual > 0 else float(np.nanmax(y) - np.nanmin(y))
-
-
-def _bounds(values: FloatArray, unit: str) -> tuple[float, float]:
+def bounds(values: FloatArray, unit: str) -> tuple[float, float]:
     """Return what no quantile may pass: 0 where history never was below; 100 where it looks like a percentage."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if low < 0:
         return -np.inf, np.inf
     full = high <= PERCENT and (unit == "percent" or high >= NEARLY_FULL)
     return 0.0, PERCENT if full else np.inf
+
+
+def _full(values: FloatArray, horizon: int, day: int, levels: FloatArray) -> _Made | None:
+    """Backtest and forecast one series; None if it cannot be forecast."""
+    if observed(values) < LEAST_POINTS:
+        return None
+    only = constant(values)
+    if only is not None:
+        return np.full(horizon, only), np.full((len(levels), horizon), only)
+    learned = learn(values, horizon, day)
+    return learned.path, learned.path + _offsets(learned, day, levels)
+
+
+def _offsets(learned: Learned, day: int, levels: FloatArray) -> FloatArray:
+    from aiops.forecasting.fleet.spread import spread
+
+    offsets = np.empty((len(levels), len(learned.path)))
+    spread(learned.errors, day, levels, offsets)
+    offsets *= learned.stretch
+    offsets[np.abs(levels - 0.5) < 1e-9] = 0.0  # the combination is a median already
+    return offsets
+
+
+def _forecast(history: Frame, horizon: int, levels: FloatArray, made: list[_Made | None]) -> Forecast:
+    """Bound and sort what was made of each series; NaN for what was not."""
+    n = len(history.keys)
+    mean = np.full((n, horizon), np.nan)
+    values = np.full((n, len(levels), horizon), np.nan)
+    for row, each in enumerate(made):
+        if each is not None and np.isfinite(each[0]).all() and np.isfinite(each[1]).all():
+            bound = bounds(history.values[row], history.units[row])
+            mean[row] = np.clip(each[0], *bound)
+            values[row] = np.sort(np.clip(each[1], *bound), axis=0)
+    return Forecast(
+        keys=history.keys,
+        cutoff=history.cutoff,
+        step=history.step,
+        mean=mean,
+        levels=levels,
+        values=values,
+        units=history.units,
+        models=tuple("" if np.isnan(row).any() else "fleet" for row in mean),
+    )

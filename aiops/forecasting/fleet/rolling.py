@@ -74,6 +74,8 @@ def combine(
     errors: FloatArray,
     every: FloatArray,
     losses: FloatArray,
+    chosen: IntArray,
+    weight: FloatArray,
 ) -> None:
     """Combine the pool for one series: a weighted median a step.
 
@@ -91,6 +93,8 @@ def combine(
             ``[daily, horizon]``, NaN where nothing was observed.
         every: Filled with the pool at each origin and last at the cutoff, shape ``[n_origins + 1, SIZE, horizon]``.
         losses: Filled with the mean absolute errors, shape ``[n_origins, SIZE, n_bands]``, NaN where unknown.
+        chosen: Filled with the forecasts that make the path, the best first, shape ``[n_bands, CONTENDERS]``.
+        weight: Filled with their weights, the same shape.
     """
     n = len(y)
     for origin in range(len(back)):
@@ -105,8 +109,6 @@ def combine(
     _add_up(losses, daily, edges, least, sums, weights, recent, recent_weights)
 
     rank = np.empty(SIZE)
-    chosen = np.empty(CONTENDERS, dtype=np.int64)
-    weight = np.empty(CONTENDERS)
     for band in range(len(edges) - 1):
         for origin in range(daily + 1):
             for member in range(SIZE):
@@ -118,15 +120,26 @@ def combine(
                     total -= weights[origin, band] * np.sqrt(losses[origin, member, band] + least)
                     mass -= weights[origin, band]
                 rank[member] = total / mass if mass > 1e-12 else 1.0
-            _choose(rank, chosen, weight)
+            _choose(rank, chosen[band], weight[band])  # the last origin is the cutoff: its choice is what stays
             if origin == daily:
-                _middle_path(every[len(back)], edges[band], edges[band + 1], chosen, weight, path)
+                _middle_path(every[len(back)], edges[band], edges[band + 1], chosen[band], weight[band], path)
             else:
-                _middle_path(every[origin], edges[band], edges[band + 1], chosen, weight, errors[origin])
+                _middle_path(every[origin], edges[band], edges[band + 1], chosen[band], weight[band], errors[origin])
     for origin in range(daily):
         for h in range(horizon):
             at = n - back[origin] + h
             errors[origin, h] = y[at] - errors[origin, h] if at < n else np.nan
+
+
+@compiled
+def again(
+    y: FloatArray, day: int, edges: IntArray, echo: IntArray, chosen: IntArray, weight: FloatArray, path: FloatArray
+) -> None:
+    """Fill ``path`` from the end of ``y`` on with what ``combine`` chose earlier: one pool, no backtest."""
+    every = np.empty((SIZE, len(path)))
+    pool(y, len(y), len(path), day, echo, every)
+    for band in range(len(edges) - 1):
+        _middle_path(every, edges[band], edges[band + 1], chosen[band], weight[band], path)
 
 
 @compiled

@@ -12,6 +12,9 @@ NEAR = 48
 """The part of a day within which an error at another step counts much: half an hour."""
 FAR_SHARE = 2.0
 """Weight of all other steps together, in units of the near ones'."""
+GROWTH = 0.25
+"""Errors beyond a day are stretched by the days ahead to this power: origins a day apart share most of what they see of
+a week, and so are fewer than they look."""
 BLOCKS = 48
 """Quantiles are worked out for so many parts of a day, and hold for all steps of a part."""
 
@@ -71,3 +74,9 @@ def spread(errors: FloatArray, day: int, levels: FloatArray, out: FloatArray) ->
         while q < len(levels):
             out[q, first:last] = value[known - 1]
             q += 1
+
+
+@compiled
+def growth(ahead: int, day: int) -> float:
+    """Return what an error so many steps ahead is stretched by."""
+    return max(ahead / day, 1.0) ** GROWTH
