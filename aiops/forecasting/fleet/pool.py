@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from aiops.forecasting.fleet.echo import echoes
-from aiops.forecasting.fleet.order import insert, median, median_of_last, middle
+from aiops.forecasting.fleet.order import insert, insert_day, median, median_of_last, middle
 from aiops.series import FloatArray, IntArray
 from aiops.series.compiled import compiled
 
@@ -111,36 +111,36 @@ def pool(y: FloatArray, end: int, horizon: int, day: int, echo: IntArray, out: F
 @compiled
 def _slots(y: FloatArray, end: int, day: int, profile: FloatArray) -> None:
     """Fill the profiles: the latest day, medians over 3, 7, 14 and 28 days, and an exponentially weighted mean."""
-    ordered = np.empty(MOST_DAYS + 1)
-    for s in range(day):
-        count = 0
-        weight = total = 0.0
-        share = 1.0
-        for back in range(1, MOST_DAYS + 1):
-            at = end + s - back * day
-            if at < 0:
-                break
-            value = y[at]
+    ordered = np.full((MOST_DAYS, day), np.inf)
+    count = np.zeros(day, dtype=np.int64)
+    weight, total, new = np.zeros(day), np.zeros(day), np.empty(day)
+    share = 1.0
+    for back in range(1, MOST_DAYS + 1):
+        first = end - back * day
+        if first + day <= 0:
+            break
+        for s in range(max(-first, 0), day):
+            value = y[first + s]
             if not np.isnan(value):
-                if count == 0:
+                if count[s] == 0:
                     profile[0, s] = value
-                count = insert(value, ordered, count)
-                total += share * value
-                weight += share
-            share *= 0.8
-            if back == 3:
-                profile[1, s] = middle(ordered, count)
-            elif back == 7:
-                profile[2, s] = middle(ordered, count)
-            elif back == 14:
-                profile[3, s] = middle(ordered, count)
+                count[s] += 1
+                total[s] += share * value
+                weight[s] += share
+        insert_day(y, first, ordered, back - 1, new)
+        share *= 0.8
+        row = 1 if back == 3 else 2 if back == 7 else 3 if back == 14 else 0
+        if row:
+            for s in range(max(-first, 0), day):
+                profile[row, s] = middle(ordered[:, s], count[s])
+    for s in range(day):
         # With less history than 28 days the longest profile is that of all there is, and the others follow it.
-        profile[4, s] = middle(ordered, count)
+        profile[4, s] = middle(ordered[:, s], count[s])
         for row in range(3, 0, -1):
             if np.isnan(profile[row, s]):
                 profile[row, s] = profile[row + 1, s]
-        if weight > 0:
-            profile[5, s] = total / weight
+        if weight[s] > 0:
+            profile[5, s] = total[s] / weight[s]
 
 
 @compiled
