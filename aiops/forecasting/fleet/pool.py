@@ -313,14 +313,17 @@ def _factor(y: FloatArray, end: int, horizon: int, day: int, profile: FloatArray
                 total += abs(y[at])
                 count += 1
         size[back] = total / count if count and total > 0 else np.nan
-    ordered = np.empty(15)
+    shapes = np.full((15, day), np.inf)
+    seen = np.zeros(day, dtype=np.int64)
+    scaled, spare = np.empty(day), np.empty(day)
+    for back in range(1, days + 1):
+        for s in range(day):
+            scaled[s] = y[end + s - back * day] / size[back]
+            seen[s] += not np.isnan(scaled[s])
+        insert_day(scaled, 0, shapes, back - 1, spare)
     for s in range(day):
-        count = 0
-        for back in range(1, days + 1):
-            value = y[end + s - back * day]
-            if not np.isnan(value) and not np.isnan(size[back]):
-                count = insert(value / size[back], ordered, count)
-        profile[6, s] = middle(ordered, count)
+        profile[6, s] = middle(shapes[:, s], seen[s])
+    ordered = np.empty(3)
     count = 0
     for back in range(1, min(3, days) + 1):
         if not np.isnan(size[back]):

@@ -35,6 +35,7 @@ def spread(errors: FloatArray, day: int, levels: FloatArray, out: FloatArray) ->
     value = np.empty(count * horizon)
     step = np.empty(count * horizon, dtype=np.int64)
     fade = np.empty(count * horizon)
+    mass = np.zeros(horizon)
     known = 0
     for origin in range(count):
         weight = DAY_FADES ** (count - 1 - origin)
@@ -43,6 +44,7 @@ def spread(errors: FloatArray, day: int, levels: FloatArray, out: FloatArray) ->
                 value[known] = errors[origin, h]
                 step[known] = h
                 fade[known] = weight
+                mass[h] += weight
                 known += 1
     if known == 0:
         out[:] = np.nan
@@ -60,8 +62,8 @@ def spread(errors: FloatArray, day: int, levels: FloatArray, out: FloatArray) ->
             distance = abs(h - centre)
             closeness[h] = np.exp(-distance / near) + far * np.exp(-distance / day)
         total = 0.0
-        for at in range(known):
-            total += fade[at] * closeness[step[at]]
+        for h in range(horizon):
+            total += mass[h] * closeness[h]
         below = 0.0
         q = 0
         for at in range(known):
