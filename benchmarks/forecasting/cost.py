@@ -36,20 +36,18 @@ for part in fleet(seeds, size):
     before = time.process_time()
     made += int(np.isfinite(model.forecast(frame(part), 288, LEVELS).mean).all(axis=1).sum())
     busy += time.process_time() - before
-from aiops.forecasting.fleet.echo import distances
-from aiops.forecasting.fleet.pool import SIZE, pool
-every, rows = np.empty((SIZE, 288)), list(seeds[:500])
-echo = [distances(row, 288) for row in rows]  # found by the full backtest, and kept
-pool(rows[0], len(rows[0]), 288, 288, echo[0], every)
+from aiops.forecasting.fleet.forecaster import Fleet
+known = frame(seeds[:200])
+fit = Fleet().fit(known, 288, LEVELS)  # the full backtest of an earlier night
+fit.forecast(known)  # compiles
 before = time.process_time()
-for row, back in zip(rows, echo):
-    pool(row, len(row), 288, 288, back, every)
-of_pool = (time.process_time() - before) / len(rows)
+fit.forecast(known)
+of_refit = (time.process_time() - before) / len(known.keys)
 # Of this program alone: what getrusage calls the peak is inherited from the one that started it.
 status = open("/proc/self/status").read()
 peak = int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9
 print(json.dumps({"series": size, "forecast": made, "core_seconds": busy, "seconds": time.perf_counter() - began,
-                  "peak_gb": peak, "pools_a_core_second": 1 / of_pool}))
+                  "peak_gb": peak, "refits_a_core_second": 1 / of_refit}))
 """
 
 
@@ -79,7 +77,7 @@ def measure(model: str, seeds: Sequence[FloatArray], sizes: Sequence[int]) -> di
     rate = runs[-1]["series"] / runs[-1]["core_seconds"]
     return {
         "series_a_core_second": rate,
-        "pools_a_core_second": runs[-1]["pools_a_core_second"],
+        "refits_a_core_second": runs[-1]["refits_a_core_second"],
         "sizes": runs,
         "hours_of_100k_on_one_core": 100_000 / rate / 3600,
     }

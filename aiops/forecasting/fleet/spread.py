@@ -81,4 +81,4 @@ def spread(errors: FloatArray, day: int, levels: FloatArray, out: FloatArray) ->
 @compiled
 def growth(ahead: int, day: int) -> float:
     """Return what an error so many steps ahead is stretched by."""
-    return max(ahead / day, 1.0) ** GROWTH
+    return float(max(ahead / day, 1.0) ** GROWTH)
