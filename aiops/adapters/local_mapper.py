@@ -6,9 +6,12 @@ import multiprocessing
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from typing import TypeVar
+
+from aiops.errors import FitFailedError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -16,6 +19,8 @@ Result = TypeVar("Result")
 
 class LocalMapper:
     """Runs work here, or in fresh processes beside this one.
+
+    An item whose worker dies is tried once more, alone; if that worker dies, too, it yields an error that says so.
 
     Args:
         workers: Processes; 1 stays in this process. Work and items must be importable there: functions of a module,
@@ -34,23 +39,45 @@ class LocalMapper:
                 except Exception as error:  # noqa: BLE001 - the caller decides what a failed item means
                     yield index, error
             return
-        # A fork would copy the threads of a progress bar, and their locks.
-        pool = ProcessPoolExecutor(self._workers, mp_context=multiprocessing.get_context("spawn"))
-        others = set(multiprocessing.active_children())
-        try:
-            with _deaf_to_interrupts():
-                futures = {pool.submit(work, item): index for index, item in enumerate(items)}
-            for future in as_completed(futures):
-                try:
-                    yield futures[future], future.result()
-                except Exception as error:  # noqa: BLE001 - as above
-                    yield futures[future], error
-        except BaseException:  # Ctrl-C, or nobody wants the rest: do not wait for it
-            pool.shutdown(wait=False, cancel_futures=True)
-            for child in set(multiprocessing.active_children()) - others:
-                child.terminate()
-            raise
-        pool.shutdown()
+        left = dict(enumerate(items))
+        while left:
+            yield from _shared(self._workers, work, left)
+            # A worker died, and left undone what others had. One of the items that were handed out did it.
+            for index in list(left)[: 2 * self._workers + 1]:
+                alone = {index: left.pop(index)}
+                yield from _shared(1, work, alone)
+                if alone:
+                    yield index, FitFailedError("its worker died twice: give it more memory, or fewer workers")
+
+
+def _shared(
+    workers: int, work: Callable[[Item], Result], left: dict[int, Item]
+) -> Iterator[tuple[int, Result | Exception]]:
+    """Run in fresh processes, and take what is done out of ``left``; what a dying worker left undone stays."""
+    # A fork would copy the threads of a progress bar, and their locks.
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    others = set(multiprocessing.active_children())
+    try:
+        futures: dict[Future[Result], int] = {}
+        with _deaf_to_interrupts(), suppress(BrokenProcessPool):  # a worker may die before all is handed out
+            for index, item in left.items():
+                futures[pool.submit(work, item)] = index
+        for future in as_completed(futures):
+            index = futures[future]
+            try:
+                result: Result | Exception = future.result()
+            except BrokenProcessPool:
+                continue
+            except Exception as error:  # noqa: BLE001 - the caller decides what a failed item means
+                result = error
+            del left[index]
+            yield index, result
+    except BaseException:  # Ctrl-C, or nobody wants the rest: do not wait for it
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()
+        raise
+    pool.shutdown()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from aiops.adapters.local_mapper import LocalMapper
+from aiops.errors import FitFailedError
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -22,6 +23,15 @@ def test_results_carry_their_index_and_a_failure_is_a_result(workers):
 
 def test_no_items_is_no_work():
     assert list(LocalMapper(2).map(int, [])) == []
+
+
+def test_a_worker_that_is_killed_costs_its_own_item_only():
+    items = [signal.SIGCHLD] * 12  # does nothing
+    items[4] = signal.SIGKILL
+    found = dict(LocalMapper(2).map(signal.raise_signal, items))
+    assert sorted(found) == list(range(12))
+    assert isinstance(found.pop(4), FitFailedError)
+    assert set(found.values()) == {None}
 
 
 def test_ctrl_c_ends_the_workers_at_once_and_quietly(tmp_path):
