@@ -7,6 +7,7 @@ import signal
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from aiops.adapters.remote_write import RemoteWriter
 from aiops.backtest.report import to_html, to_json
@@ -25,7 +26,7 @@ from testbed.demo_cluster.rehearsal import LEAD, STABILIZATION, START_UP, STEP, 
 from testbed.demo_cluster.telling import Telling
 from testbed.demo_cluster.trace import Trace, choose
 from testbed.external_metrics import external_metrics
-from testbed.mlflow_server import mlflow_server
+from testbed.mlflow import mlflow
 from testbed.prometheus import prometheus
 
 _NODES = 6
@@ -71,7 +72,8 @@ def play(asked: Asked, telling: Telling) -> None:
 
 def _play(asked: Asked, trace: Trace, telling: Telling, stack: contextlib.ExitStack) -> None:
     telling.chapter("Real servers on loopback")
-    registry = stack.enter_context(InBackground(mlflow_server()))
+    models = Path(stack.enter_context(TemporaryDirectory(prefix="aiops-mlflow-")))
+    registry = stack.enter_context(InBackground(mlflow(models)))
     control = stack.enter_context(InBackground(_cluster(asked.speed)))
     router = stack.enter_context(alertmanager())
     metrics = stack.enter_context(prometheus(alertmanager_url=router.url))
@@ -84,11 +86,11 @@ def _play(asked: Asked, trace: Trace, telling: Telling, stack: contextlib.ExitSt
     api = control.value().api
     names = ", ".join(server.name for server in control.value().servers)
     telling.say(f"{names}; {_NODES} nodes of kwok")
-    mlflow = registry.value()
-    telling.say(f"MLflow as the registry at {mlflow.url}")
+    registry_url = registry.value().url
+    telling.say(f"MLflow as the registry at {registry_url}")
 
     telling.chapter("Train: Airflow runs the DAG train_forecasters")
-    airflow = stack.enter_context(installed.training(metrics.url, mlflow.url, begin))
+    airflow = stack.enter_context(installed.training(metrics.url, registry_url, begin))
     before = replicas_for(trace.at(begin - timedelta(minutes=1)), stage.HPA_TARGET * trace.capacity_per_replica)
     stage.set_up(api, max(before, stage.LEAST))
     done = installed.trained(airflow)
@@ -101,7 +103,9 @@ def _play(asked: Asked, trace: Trace, telling: Telling, stack: contextlib.ExitSt
 
     telling.chapter("Install the chart, start what its pods would run")
     rehearsal = soon(begin, asked.speed, _GET_READY)
-    installed.install(api, rehearsal, prometheus_url=metrics.url, alertmanager_url=router.url, registry_url=mlflow.url)
+    installed.install(
+        api, rehearsal, prometheus_url=metrics.url, alertmanager_url=router.url, registry_url=registry_url
+    )
     telling.say(
         f"helm install: namespace {installed.NAMESPACE} enforces restricted pods; server and operator are ready"
     )
