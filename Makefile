@@ -46,6 +46,7 @@ tools: ## Obtain the real components that tests and demos talk to, into a cache 
 docs: environment tools ## Write the reference pages that are made from the code
 	@mkdir -p docs/reference
 	@$(VENV)/python -m typer aiops.cli.main utils docs --name aiops --output docs/reference/command-line.md
+	@$(VENV)/python -m typer operators.main utils docs --name "python -m operators" --output docs/reference/operator.md
 	@$(VENV)/python -m benchmarks.readme
 	@$(VENV)/python -m pytest --quiet tests/contracts/test_bad_input.py tests/contracts/test_predictive_scaler.py tests/server/test_calls.py --write-reference
 

@@ -23,7 +23,7 @@ from aiops.ports import AlertSink, Clock, ForecastSource, MetricSource
 from operators.fleet import Fleet
 from operators.neighbours import Lists
 from operators.record import Record
-from operators.rollback_alert import RollbackAlerts
+from operators.rollback_alert import RUNBOOK, RollbackAlerts
 from operators.turn import Turns
 from operators.upstreams import NotedForecasts, NotedMetrics
 from operators.watch import Watch
@@ -47,6 +47,7 @@ class Options:
         lease_name: What it is called; operators of one name take turns.
         namespaces: Whose PredictiveScalers are served; all if empty.
         interval: Time between two turns, where a spec cannot be read.
+        runbook: Where people read what to do when a change was rolled back.
     """
 
     identity: str
@@ -54,6 +55,7 @@ class Options:
     lease_name: str = "aiops-operator"
     namespaces: tuple[str, ...] = ()
     interval: timedelta = timedelta(seconds=30)
+    runbook: str = RUNBOOK
 
 
 class Operator:
@@ -100,7 +102,7 @@ class Operator:
             all_hpas=Lists(self._hpas.all),
             source=NotedMetrics(source, clock),
             forecasts=NotedForecasts(forecasts, clock),
-            alerts=RollbackAlerts(sink),
+            alerts=RollbackAlerts(sink, options.runbook),
             record=self._record,
             clock=clock,
         )

@@ -29,6 +29,7 @@ from aiops.ports import ForecastSource, Peak, PeakQuery
 from aiops.server.address import Address
 from aiops.settings import Settings
 from operators.app import Operator, Options
+from operators.rollback_alert import RUNBOOK
 
 _ALERT_SECONDS: Final = 5.0
 _THREADS: Final = 32  # for questions to Prometheus, each of which waits in one
@@ -89,6 +90,9 @@ def operate(
             "--interval", parser=duration, metavar="DURATION", help="Time between turns where a spec cannot be read."
         ),
     ] = timedelta(seconds=30),
+    runbook: Annotated[
+        str, typer.Option("--runbook", help="Where people read what to do after a roll-back; the alert carries it.")
+    ] = RUNBOOK,
     log_level: LogLevelOption = "INFO",
 ) -> None:
     """Run until told to stop."""
@@ -102,6 +106,7 @@ def operate(
         lease_name=lease_name,
         namespaces=tuple(namespace or ()),
         interval=interval,
+        runbook=runbook,
     )
     source = GrpcForecasts(
         forecasts, ca_file=forecasts_ca, token_file=forecasts_token_file, insecure=forecasts_insecure

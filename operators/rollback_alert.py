@@ -21,6 +21,8 @@ from aiops.usecases.reachable import Reachable
 from aiops.usecases.scale import Scaled
 
 ALERT_NAME: Final = "PredictiveScalerRolledBack"
+RUNBOOK: Final = "docs/how-to/scale-ahead.md#a-change-was-rolled-back"
+"""Where in this source people read what to do; a pager wants an address that it can open instead."""
 
 _log = structlog.get_logger()
 
@@ -30,10 +32,12 @@ class RollbackAlerts:
 
     Args:
         sink: Where to.
+        runbook: Where people read what to do: the annotation ``runbook``.
     """
 
-    def __init__(self, sink: AlertSink) -> None:
+    def __init__(self, sink: AlertSink, runbook: str = RUNBOOK) -> None:
         self._sink = sink
+        self._runbook = runbook
         self._reachable = Reachable("alertmanager")
         self._firing: dict[str, datetime] = {}
 
@@ -55,7 +59,7 @@ class RollbackAlerts:
                 f"{slo.name}: at most {slo.threshold}" for slo in (spec.guard.slos if spec.guard else ())
             ),
             "model": "none" if scaled.peak is None else scaled.peak.model,
-            "runbook": "docs/how-to/scale-ahead.md#a-change-was-rolled-back",
+            "runbook": self._runbook,
         }
         await self._send(_alert(scaler, state.rolled_back_at, None, annotations), scaled.at)
 

@@ -4,12 +4,13 @@ import json
 
 import pytest
 import typer.main
+import yaml
 
 import aiops.cli.main
 import operators.main
 from aiops.alerting.monitor import Rule, Spec, load_monitors
 from aiops.settings import Settings
-from tests.charts.rendering import CHART, MATRIX, pick, pods
+from tests.charts.rendering import CHART, MATRIX, pick, pods, template
 
 PROGRAMS = {
     ("aiops",): typer.main.get_command(aiops.cli.main.app),
@@ -71,3 +72,11 @@ def test_the_schema_knows_the_fields_of_a_monitor():
     fields = monitors["additionalProperties"]["properties"]
     assert set(fields) == {field.alias or name for name, field in Spec.model_fields.items()}
     assert set(fields["rule"]["properties"]) == {field.alias or name for name, field in Rule.model_fields.items()}
+
+
+def test_the_operator_is_told_where_people_read_what_to_do():
+    url = "https://wiki.example/aiops/scale-ahead#a-change-was-rolled-back"
+    done = template({"operator": {"runbookUrl": url}}, "--show-only=templates/operator/deployment.yaml")
+    (container,) = yaml.safe_load(done.stdout)["spec"]["template"]["spec"]["containers"]
+    assert f"--runbook={url}" in container["args"]
+    parse(container)
