@@ -1,0 +1,61 @@
+"""What the alert of a roll-back carries; that it comes and goes on a real cluster is in test_rollback.py."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from aiops.adapters.kubernetes_scalers import Scaler
+from aiops.ports import Replicas
+from aiops.scaling.decide import ScalingDecision
+from aiops.scaling.policy_file import spec_from
+from aiops.scaling.reason import Reason
+from aiops.scaling.state import ScalingState
+from aiops.usecases.scale import Scaled
+from operators.rollback_alert import RUNBOOK, RollbackAlerts
+from tests.operators.stage import scaler
+from tools.bootstrap import ROOT
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+META = {"namespace": "shop", "uid": "1", "resourceVersion": "1", "creationTimestamp": "2026-03-01T00:00:00Z"}
+
+
+class Sink:
+    """Keeps what it is sent."""
+
+    def __init__(self):
+        self.alerts = []
+
+    async def send(self, alerts):
+        self.alerts += alerts
+
+
+def told(*runbook):
+    manifest = scaler("web")
+    found = Scaler.parse({**manifest, "metadata": {**manifest["metadata"], **META}})
+    state = ScalingState(
+        decided_at=NOW, needs=((NOW, 10),), hold_until=NOW + timedelta(minutes=5), rolled_back_at=NOW, last_good=10
+    )
+    scaled = Scaled(
+        at=NOW,
+        replicas=Replicas(current=10),
+        demand=None,
+        peak=None,
+        readings={},
+        decision=ScalingDecision(current=6, desired=10, reason=Reason.ROLLED_BACK),
+        state=state,
+    )
+    sink = Sink()
+    asyncio.run(RollbackAlerts(sink, *runbook).tell(found, spec_from(found.spec), scaled))
+    (alert,) = sink.alerts
+    return dict(alert.annotations)
+
+
+@pytest.mark.parametrize("runbook", [(), ("https://wiki.example/scale-ahead",)])
+def test_it_links_to_what_people_read(runbook):
+    assert told(*runbook)["runbook"] == (runbook[0] if runbook else RUNBOOK)
+
+
+def test_what_it_links_to_by_default_is_there():
+    page, _, heading = RUNBOOK.partition("#")
+    assert f"## {heading.replace('-', ' ')}\n" in (ROOT / page).read_text().lower()
