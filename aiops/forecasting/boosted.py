@@ -130,7 +130,8 @@ class Boosted:
             found[:, mine] = point[at, None] + error * unit[at, None]
         never_negative = np.fmin.accumulate(series.values[: last + 1])[cutoffs] >= 0
         found = np.where(never_negative[:, None], np.maximum(found, 0.0), found)
-        found = np.maximum.accumulate(found, axis=1)
+        # Trees of two levels may cross: the higher one is what decisions read, so the lower one gives way.
+        found = np.minimum.accumulate(found[:, ::-1], axis=1)[:, ::-1]
         without = np.isnan(found).any(axis=1)
         if without.any():
             found[without] = self.fallback.window_maximum(series, cutoffs[without], window, levels)

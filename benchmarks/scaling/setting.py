@@ -42,7 +42,7 @@ TARGET = 0.95
 POLICY = ScalingPolicy.model_validate({"bounds": {"maxReplicas": 1_000_000}, "load": {"capacityPerReplica": 1}})
 OURS = Contender(name="boosted", policy=POLICY, forecaster=window_forecaster("boosted"))
 # For the figures at another cost than the setting's own: what its owner may turn, the same for every trace.
-CHEAP_LEVELS = (0.5, 0.7, 0.9)  # without stabilization and tolerance
+CHEAP_LEVELS = (0.5, 0.7, 0.8, 0.9)  # without stabilization and tolerance
 DEAR_LEVELS = (0.95, 0.98, 0.99)
 SLOW_START = timedelta(seconds=300)
 WEEK = timedelta(days=7)

@@ -142,6 +142,13 @@ def test_history_that_slides_keeps_the_trees_of_the_day():
     assert np.median(seconds) < 0.1 * seconds[0], "trained once, and not at each question"
 
 
+def test_what_a_decision_reads_does_not_depend_on_which_lower_levels_are_asked_for():
+    values, cutoffs = with_bursts(288 * 5), np.arange(288 * 3, 288 * 5)
+    alone = window_forecaster("boosted").window_maximum(series(values), cutoffs, 2, LEVELS[-1:])
+    among = window_forecaster("boosted").window_maximum(series(values), cutoffs, 2, LEVELS)
+    assert np.array_equal(alone[:, 0], among[:, -1])
+
+
 def test_a_fleet_does_not_train_at_one_instant():
     values = with_bursts(288 * 4)
     last = np.arange(288 * 3, 288 * 4)
