@@ -167,7 +167,7 @@ def test_one_wild_value_is_odd_alone_and_blinds_nobody(wild):
     n = 4000
     values = 100 + 10 * np.sin(np.arange(n) / 1440 * 2 * np.pi) + rng.normal(size=n)
     values[3000], values[-1] = wild, 200.0
-    alerts_a_week = FleetDetector().replay(np.arange(n) * 60.0, values)
+    alerts_a_week = FleetDetector().replay(60.0 * np.arange(n, dtype=np.float64), values.astype(np.float64))
     assert alerts_a_week[3000] < 0.01
     assert (alerts_a_week[3001:3060] > 1.0).all()
     assert alerts_a_week[-1] < 0.1

@@ -21,10 +21,13 @@ def test_what_somebody_wrote_into_the_state_goes_when_we_leave_it_out(stage):
     ours = {"phase": "Watching", "needs": [[1.0, 3]], "decidedAt": 1.0}
 
     async def play():
-        first = await scalers.write_status(await scalers.read(stage.name, "web"), {"state": ours})
+        made = await scalers.read(stage.name, "web")
+        assert made is not None
+        first = await scalers.write_status(made, {"state": ours})
         assert first.status["state"] == ours
         edit(stage, holdUntil=9e9, rolledBackAt=1.0, adopted={"name": "other", "uid": "1", "held": True})
         edited = await scalers.read(stage.name, "web")
+        assert edited is not None
         assert edited.status["state"].keys() - ours.keys() == {"holdUntil", "rolledBackAt", "adopted"}
         after = {**ours, "adopted": {"name": "web", "uid": "2"}}
         left = await scalers.write_status(edited, {"state": after})

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,7 +105,7 @@ def test_the_window_is_what_the_catalog_says_from_what_was_known():
 
 def test_the_first_caller_finds_the_machine_code_there():
     compiled.cache_clear()
-    loop = compiled(_smooth)
+    loop: Any = compiled(_smooth)  # knows for which types it was compiled
 
     async def run():
         task = asyncio.create_task(service.run())

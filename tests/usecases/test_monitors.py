@@ -1,6 +1,7 @@
 """A file of monitors that goes away and comes back; what it says is tested in ``tests/alerting/test_monitor.py``."""
 
 import asyncio
+from typing import Any, cast
 
 from structlog.testing import capture_logs
 
@@ -31,7 +32,7 @@ def test_a_file_that_is_missing_for_a_while_is_said_once_and_forgotten_when_it_i
     path.write_text(TEXT)
 
     async def run():
-        monitors = Monitors(MonitorFile(path), Still, SystemClock())
+        monitors = Monitors(MonitorFile(path), cast(Any, Still), SystemClock())
         monitors.look()
         before = monitors.running["traffic"]
         path.unlink()
