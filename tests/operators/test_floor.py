@@ -42,7 +42,7 @@ def test_a_steady_world_costs_no_write(served):
     served.service()
     served.scaler()
     within(20, lambda: served.floor() == 10 and adopted(served))
-    said = -1
+    said = -1.0
     while said != (said := writes()):  # until the last condition is said, which takes longer on a busy machine
         time.sleep(2)
     before, version = writes(), served.read()["metadata"]["resourceVersion"]
