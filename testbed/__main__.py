@@ -11,7 +11,6 @@ from pathlib import Path
 from types import FrameType
 
 from testbed.alertmanager import alertmanager
-from testbed.cluster import cluster
 from testbed.prometheus import prometheus
 from testbed.server import NotReadyError
 from tools.catalog import ToolMissingError, find
@@ -52,6 +51,8 @@ def main() -> int:
                 _announce("Prometheus", server.url, started)
             path = [str(Path(sys.executable).parent)]
             if asked.cluster:
+                from testbed.cluster import cluster  # needs the client of Kubernetes, which the demo does without
+
                 started = time.monotonic()
                 api = stack.enter_context(cluster()).api
                 found["KUBECONFIG"] = str(api.kubeconfig)
