@@ -300,18 +300,18 @@ def test_more_money_never_leaves_more_unmet(points, cost: float) -> None:
     assert np.isnan(values[0]) or values[1] <= values[0]
 
 
-def test_28_days_of_a_one_minute_trace_replay_within_seconds() -> None:
+def test_28_days_of_a_one_minute_trace_replay_within_three_seconds() -> None:
     case = case_of(bumpy(29 * 1440), scored_from=1440)
     peaks = peaks_for(case, policy(), window_forecaster("holt-winters"))
     replay_hpa(case, Hpa(target=0.9))  # loads the compiled code, once a process
 
-    started = time.perf_counter()
+    started = time.process_time()
     outcome = replay_peaks(case, policy(), peaks, Hpa(target=0.9))
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
 
     print(f"28 days at 15 s: {seconds:.2f} s, {seconds / len(case.cutoffs) * 1e6:.1f} microseconds a decision")
     assert len(outcome.turns) == 28 * 1440
-    assert seconds <= 12.0  # under 3 at rest; the bound leaves room for a busy machine
+    assert seconds <= 3.0  # of this process: what else the machine does counts for nothing
 
 
 def test_on_a_bursty_real_trace_a_forecast_leaves_less_unmet_than_the_hpa_at_the_same_cost(data_dir: Path) -> None:

@@ -152,4 +152,4 @@ def test_a_turn_costs_microseconds() -> None:
     microseconds = (time.process_time() - started) / len(peaks) * 1e6
 
     print(f"{microseconds:.1f} microseconds a turn")
-    assert microseconds < 150  # measured 15 at rest and 55 on a machine with ten times the work it has cores for
+    assert microseconds < 40  # measured 15
