@@ -211,9 +211,7 @@ def _nights(history: Frame, bands: list[Forecast]) -> list[str]:
             mean_of_known(np.concatenate([night[row] for night in nights])) if nights else np.nan
             for nights in (ours, yesterday, inside)
         )
-        measured = (
-            f"{error / naive:.2f} of the error of 'as yesterday'" if error > 0 and naive > 0 else "no past error"
-        )
+        measured = f"{error / naive:.2f} of the error of 'as yesterday'" if error > 0 and naive > 0 else "no past error"
         held_text = "" if np.isnan(held) else f", {held:.1%} within the 99 % band"
         lines.append(f"{key.series_id}: {model or 'no forecast'}, {len(ours)} nights: {measured}{held_text}")
     return lines

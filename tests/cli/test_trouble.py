@@ -78,7 +78,7 @@ def write(folder, series):
 
 def forecasts(path):
     with path.open(newline="") as text:
-        found = {}
+        found: dict[str, list[list[float]]] = {}
         for row in csv.DictReader(text):
             found.setdefault(row["series_id"], []).append([float(row[name]) for name in row if name.startswith("q")])
     return {name: np.array(values) for name, values in found.items()}

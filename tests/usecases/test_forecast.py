@@ -1,5 +1,6 @@
 """Forecasts of whatever was read: each kind of bad series is skipped with its reason, and spoils no other."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from aiops.adapters.local_mapper import LocalMapper
 from aiops.forecasting.catalog import path_forecaster
 from aiops.series import Series, SeriesKey
-from aiops.usecases.forecast import Ask, Made, forecast_all
+from aiops.usecases.forecast import Ask, Made, Part, forecast_all
 from tests.usecases.deadly import Deadly
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -154,8 +155,9 @@ def test_a_long_series_costs_what_its_history_costs():
 def test_a_series_that_kills_or_fails_each_worker_costs_its_own_forecast_only(monkeypatch):
     monkeypatch.setattr("aiops.usecases.forecast.BATCH", 4)
     names = ["a", "killer", "b", "c", "d", "riddle", "e", "f", "g"]
-    parts = (([series(name, load(seed=row))], {}) for row, name in enumerate(names))
-    made, skipped = set(), {}
+    parts: Iterable[Part] = (([series(name, load(seed=row))], {}) for row, name in enumerate(names))
+    made: set[str] = set()
+    skipped: dict[str, str] = {}
     for each in forecast_all(parts, Ask(horizon=DAY), Deadly(), LocalMapper(2)):
         if isinstance(each, Made):
             made.update(key.name for key in each.forecast.keys)
