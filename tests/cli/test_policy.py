@@ -1,9 +1,12 @@
 """``aiops policy`` as a user starts it: what it prints, and how it ends."""
 
+import itertools
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from aiops.cli.main import app
@@ -92,3 +95,82 @@ def test_nothing_to_check_is_no_success(arguments, said, tmp_path, monkeypatch):
 
     assert isinstance(error, ConfigError)
     assert said in str(error)
+
+
+@pytest.fixture
+def traces(folder):
+    """Two days of a workload at one minute, with a peak every day."""
+    (folder / "traces").mkdir()
+    stamps = np.arange(2 * 1440) * 60 + 1_700_006_400
+    noise = np.random.default_rng(4).lognormal(0, 0.05, len(stamps))
+    values = 400 * (1.5 + np.sin(stamps * 2 * np.pi / 86400)) * noise
+    lines = [f"{stamp},{value:.3f}" for stamp, value in zip(stamps, values, strict=True)]
+    (folder / "traces" / "shop.csv").write_text("\n".join(["timestamp,value", *lines]) + "\n")
+    (folder / "quick.yaml").write_text(f"{GOOD}forecast: {{model: holt-winters}}\n")
+    return folder / "traces"
+
+
+def test_simulate_prints_each_change_and_its_story_is_played_as_it_was_told(traces):
+    policy, story = traces.parent / "quick.yaml", traces.parent / "story.yaml"
+
+    rows, error = run("simulate", policy, "--source", traces, "--series", "shop", "--scenario", story, "--told", "3h")
+    played, wrong = run("check", "--scenarios", story)
+
+    assert error is None
+    assert len(rows) > 10
+    assert all(row["from"] != row["to"] for row in rows)
+    assert all(before["to"] == after["from"] for before, after in itertools.pairwise(rows))
+    assert len(yaml.safe_load(story.read_text())["turns"]) == 180
+    assert (wrong, [row["verdict"] for row in played]) == (None, ["ok"])
+
+
+def test_explain_says_what_each_rule_makes_of_the_number(folder):
+    rows, _ = run(
+        "explain", folder / "good.yaml", "--current", 20, "--load", 90, "--forecast", 100, "--needed", 9, "--usual", 90
+    )
+
+    assert [(row["rule"], row["replicas"]) for row in rows] == [
+        ("forecast", None),
+        ("belief", None),
+        ("replicas", 2),
+        ("may it shrink", 2),
+        ("stabilization", 9),
+        ("tolerance", 9),
+        ("one step", 15),
+        ("bounds", 15),
+        ("decision", 15),
+    ]
+    assert [row["says"] for row in rows[4:7]] == ["ScaleDownStabilized", "changes nothing", "ScaleDownLimit"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--forecast", 900, "--load", 90, "--usual", 200], "20 -> 5: demand of up to 250 needs 5 replicas, the most"),
+        (["--load", 90], "hold 20: no forecast for the window"),
+        (["--forecast", 100], "hold 20: present demand unknown, demand of up to 100 needs 2 replicas"),
+        (
+            ["--forecast", 1500, "--load", 90, "--ceiling", 25],
+            "20 -> 25: demand of up to 1500 needs 30 replicas; the max",
+        ),
+        (
+            ["--forecast", 100, "--load", 90, "--slo", "errors=0.2"],
+            "hold 20: demand of up to 100 needs 2 replicas, but",
+        ),
+    ],
+)
+def test_explain_ends_with_the_decision(options, says, folder):
+    (folder / "free.yaml").write_text(
+        f"{GOOD}behavior: {{scaleDown: {{maxStepRatio: 1}}}}\n"
+        "guard: {slos: [{name: errors, query: error_ratio, threshold: 0.1}]}\n"
+    )
+
+    rows, _ = run("explain", folder / "free.yaml", "--current", 20, *options)
+
+    assert rows[-1]["says"].startswith(says)
+
+
+def test_an_answer_to_an_slo_that_is_not_there_is_refused(folder):
+    _, error = run("explain", folder / "good.yaml", "--current", 2, "--slo", "errors=0.2")
+
+    assert "--slo errors=0.2: write NAME=NUMBER" in str(error)
