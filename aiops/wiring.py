@@ -200,6 +200,7 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
     from httpx import AsyncClient
 
     from aiops.adapters.alertmanager import AlertmanagerSink
+    from aiops.adapters.kept_trees import KeptTrees
     from aiops.adapters.monitor_file import MonitorFile
     from aiops.adapters.outbox import Outbox
     from aiops.detection.catalog import detector
@@ -213,6 +214,7 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
             client = await opened.enter_async_context(AsyncClient(base_url=url, timeout=_ALERTMANAGER_SECONDS))
             sinks[name] = AlertmanagerSink(client)
         outbox = Outbox(asked.state / "outbox.sqlite", sinks, time)
+        trees = KeptTrees(asked.state / "trees.sqlite", time)
         try:
             yield Live(
                 clock=time,
@@ -223,8 +225,10 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
                 store=None if asked.registry is None else model_store(asked.registry),
                 model=asked.model,
                 limits=asked.limits,
+                trees=trees,
             )
         finally:
+            trees.close()
             outbox.close()
 
 

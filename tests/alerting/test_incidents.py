@@ -121,7 +121,7 @@ def test_a_storm_is_a_handful_of_alerts_that_count_every_series_once(given):
     """Whatever begins within ten minutes, in however many services: a few alerts, and all series in them."""
     found = incidents()
     told: dict[str, Alert] = {}
-    times = Counter()
+    times: Counter[str] = Counter()
     for second in range(0, 700, 5):
         now = START + second * SECOND
         due = [each for each in given if second - 5 < each[2] <= second]
