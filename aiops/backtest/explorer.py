@@ -18,7 +18,6 @@ from aiops.backtest.misses import Miss, misses
 from aiops.backtest.outcome import ScalingOutcome, Turn
 from aiops.backtest.replay import Case, replay_peaks
 from aiops.backtest.study import Contender, Setting, peaks_of
-from aiops.errors import ConfigError
 from aiops.scaling.policy import ScalingPolicy
 from aiops.series import FloatArray
 from aiops.series.duration import duration_text
@@ -51,13 +50,10 @@ def explore(case: Case, contender: Contender, setting: Setting) -> Explored:
     """Replay one contender at one setting, decision by decision, and look at its misses.
 
     Raises:
-        ConfigError: If the setting is one of a plain HPA.
         DataError: If no demand is known in the scored time.
     """
-    if setting.level is None:
-        raise ConfigError(f"{setting.text}: a plain HPA has no decisions to explore")
     policy = contender.policy_of(case, setting.level)
-    peaks = peaks_of(case, contender, [setting])[setting.level]
+    peaks = peaks_of(case, contender, [setting])[policy.level]
     outcome = replay_peaks(case, policy, peaks, setting.hpa, scaler=contender.name)
     found = misses(outcome, policy, case.startup_delay)
     walks = tuple(_walk(outcome, policy, miss) for miss in found[:_MOST_WALKS])
@@ -75,7 +71,7 @@ def _walk(outcome: ScalingOutcome, policy: ScalingPolicy, miss: Miss) -> Walk:
     track = outcome.track
     ready, replicas, floor = (each[part].astype(np.float64) for each in (track.ready, track.replicas, track.floors))
     per_replica = policy.load.per_replica
-    length, level = duration_text(miss.end - miss.begin), policy.forecast.level
+    length, level = duration_text(miss.end - miss.begin), policy.level
     chart = TimeChart(
         title=f"{outcome.name}, {miss.worst:%a %d %b %H:%M}: what was known, asked for and ready",
         axis=Axis(label="Replicas"),

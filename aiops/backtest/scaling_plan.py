@@ -9,12 +9,13 @@ import numpy as np
 from aiops.backtest.axes import number
 from aiops.backtest.charts import Axis, DotChart, Dots, Line, TimeChart, Tone
 from aiops.backtest.comparison import Comparison
-from aiops.backtest.prices import Prices, bills
+from aiops.backtest.prices import bill_of, bills
 from aiops.backtest.profile import Profile
 from aiops.backtest.report import Cell, Column, Section, Table
 from aiops.backtest.scaling_curves import tone
 from aiops.backtest.study import Sweep
 from aiops.backtest.whatif import Fared
+from aiops.scaling.policy import Prices
 from aiops.series import from_epoch
 from aiops.series.grid import epoch_seconds
 
@@ -37,7 +38,7 @@ def bill(sweeps: Mapping[str, Sequence[Sweep]], profiles: Mapping[str, Profile],
         unmet = sum(float(each.unmet_by_day[best].sum()) for each in same)
         rows.append((name, same[0].settings[best], hours, unmet * 3600, float(found[best])))
     oracle = sum(each.oracle_hours for each in profiles.values())
-    rows.append((ORACLE, "knows the future", oracle, 0.0, prices.of(oracle, 0.0)))
+    rows.append((ORACLE, "knows the future", oracle, 0.0, bill_of(prices, oracle, 0.0)))
     return Table(
         name="The bill",
         columns=(
@@ -68,12 +69,12 @@ def what_if_section(
             row += [100 * found.worst_hour, found.replica_hours, found.replica_hours / base[scaler].replica_hours]
             row.append(found.peak_replicas)
             if prices is not None:
-                row.append(prices.of(found.replica_hours, found.unmet))
+                row.append(_bill(prices, found))
             rows.append(tuple(row))
         oracle = sums[world, scalers[0]].oracle_hours
         row = [world, ORACLE, 0.0, 0.0, oracle, oracle / base[scalers[0]].oracle_hours]
         row.append(sums[world, scalers[0]].peak_needed)
-        rows.append((*row, *([] if prices is None else [prices.of(oracle, 0.0)])))
+        rows.append((*row, *([] if prices is None else [bill_of(prices, oracle, 0.0)])))
     columns = [
         Column(name="world", title="What if"),
         Column(name="scaler", title="Scaler"),
@@ -102,7 +103,9 @@ def what_if_section(
                 Axis(label="Bill", unit="in your currency"),
                 names,
                 {
-                    scaler: [prices.of(sums[world, scaler].replica_hours, sums[world, scaler].unmet) for world in names]
+                    scaler: [
+                        bill_of(prices, sums[world, scaler].replica_hours, sums[world, scaler].unmet) for world in names
+                    ]
                     for scaler in scalers
                 },
             )
@@ -174,6 +177,10 @@ def total(parts: Iterable[Fared]) -> Fared:
         peak_replicas=sum(one.peak_replicas for one in each),
         peak_needed=sum(one.peak_needed for one in each),
     )
+
+
+def _bill(prices: Prices, found: Fared) -> float:
+    return bill_of(prices, found.replica_hours, found.unmet)
 
 
 def _day_charts(

@@ -11,13 +11,14 @@ from aiops.backtest.axes import number
 from aiops.backtest.comparison import PLAIN, Comparison, compare, verdict
 from aiops.backtest.explorer import Explored
 from aiops.backtest.outcome import cost_at
-from aiops.backtest.prices import Prices, bills
+from aiops.backtest.prices import bills
 from aiops.backtest.profile import Profile
 from aiops.backtest.report import KeyFigure, Report, Section
 from aiops.backtest.scaling_curves import each_workload, every_setting, kinds, overview
 from aiops.backtest.scaling_plan import Worlds, bill, by_scaler, days, what_if_section
 from aiops.backtest.scaling_worst import close_up, worst_workloads
 from aiops.backtest.study import Sweep
+from aiops.scaling.policy import Prices
 
 PROTOCOL = (
     "Demand is replayed in steps of 15 s. It is what was observed; it does not react to being served badly.",

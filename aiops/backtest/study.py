@@ -52,7 +52,7 @@ class Setting:
     Attributes:
         text: What was set, in words.
         hpa: The HPA.
-        level: Forecast level; None for a plain HPA.
+        level: Forecast level; None for the policy's own, and for a plain HPA.
     """
 
     text: str
@@ -80,12 +80,12 @@ class Contender:
     def policy_of(self, case: Case, level: float | None = None) -> ScalingPolicy:
         """Return the policy for one workload, at another level if one is given."""
         load = self.policy.load.model_copy(update={"capacity_per_replica": case.capacity_per_replica})
-        forecast = self.policy.forecast
+        forecast, prices = self.policy.forecast, self.policy.prices
         if level is not None:
-            forecast = forecast.model_copy(update={"level": level})
+            forecast, prices = forecast.model_copy(update={"level": level}), None
         if not self.own_window:
             forecast = forecast.model_copy(update={"window": max(forecast.window, case.covers)})
-        return self.policy.model_copy(update={"load": load, "forecast": forecast})
+        return self.policy.model_copy(update={"load": load, "forecast": forecast, "prices": prices})
 
 
 def _no_days() -> FloatArray:
@@ -151,9 +151,14 @@ def settings_of(contenders: Sequence[Contender], grid: Grid) -> dict[str, tuple[
     )
     found = {DEFAULT_HPA: default, TUNED_HPA: (*default, *windows)}  # whoever tunes may also leave the behavior out
     for each in contenders:
+        own = None if each.policy.prices is not None else each.policy.level  # prices choose one a workload
         found[each.name] = tuple(
-            Setting(text=f"level {level:g}, target {target:g}", hpa=hpa_under(each.policy, target), level=level)
-            for level in grid.levels or (each.policy.forecast.level,)
+            Setting(
+                text=f"level {'of its prices' if level is None else f'{level:g}'}, target {target:g}",
+                hpa=hpa_under(each.policy, target),
+                level=level,
+            )
+            for level in grid.levels or (own,)
             for target in grid.floor_targets
         )
     return found
@@ -175,7 +180,7 @@ def sweep_case(case: Case, contenders: Sequence[Contender], grid: Grid) -> list[
 
 def peaks_of(case: Case, contender: Contender, settings: Sequence[Setting]) -> dict[float, FloatArray]:
     """Return the forecasts of one walk over the history, by level: all that the settings need, shape ``[m]`` each."""
-    levels = sorted({each.level for each in settings if each.level is not None})
+    levels = sorted({contender.policy_of(case, each.level).level for each in settings})
     peaks = peaks_at_levels(case, contender.policy_of(case).forecast.window, contender.forecaster, np.array(levels))
     return {level: peaks[:, index] for index, level in enumerate(levels)}
 
@@ -184,10 +189,10 @@ def outcomes_of(
     case: Case, contender: Contender, settings: Sequence[Setting], peaks: Mapping[float, FloatArray]
 ) -> Iterator[ScalingOutcome]:
     """Replay a contender at several settings, one after the other, on forecasts by level; see ``peaks_of``."""
-    floors = {level: floors_of(case, contender.policy_of(case, level), peak) for level, peak in peaks.items()}
+    policies = {each.level: contender.policy_of(case, each.level) for each in settings}
+    floors = {level: floors_of(case, policy, peaks[policy.level]) for level, policy in policies.items()}
     for each in settings:
-        if each.level is not None:
-            yield replay_floors(case, floors[each.level], each.hpa, contender.name)
+        yield replay_floors(case, floors[each.level], each.hpa, contender.name)
 
 
 def _sweep_contender(case: Case, contender: Contender, settings: Sequence[Setting]) -> Sweep:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from aiops.backtest.replay import Case
     from aiops.backtest.report import Report
     from aiops.backtest.study import Contender
+    from aiops.scaling.policy import Prices
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -146,7 +147,6 @@ def scaling(
     from aiops import telemetry, wiring
     from aiops.adapters.clock import SystemClock
     from aiops.adapters.local_mapper import LocalMapper
-    from aiops.backtest.prices import Prices
     from aiops.backtest.study import Grid
     from aiops.backtest.whatif import what_if as read_what_if
     from aiops.usecases.backtest import Replay, cases_from
@@ -155,8 +155,7 @@ def scaling(
     telemetry.configure()
     require_writable(*(() if decisions else _written(report)), output)
     worlds = [read_what_if(each) for each in dict.fromkeys(what_if or ())]
-    priced = replica_hour > 0 or unmet_request > 0
-    prices = Prices(replica_hour=replica_hour, unmet_request=unmet_request) if priced else None
+    prices = _prices(replica_hour, unmet_request)
     contenders = _contenders(policy or [], forecaster or ([_OURS] if decisions else []))
     if decisions is not None and len(contenders) > 1:
         raise ConfigError("--decisions is of one policy: give --policy or --forecaster once")
@@ -268,20 +267,30 @@ def forecast(
 def _contenders(policies: list[Path], forecasters: list[str]) -> list[Contender]:
     from aiops.backtest.study import Contender
     from aiops.forecasting.catalog import window_forecaster
-    from aiops.scaling.policy_file import load_policy
     from aiops.usecases.capacity import contenders_of
+    from aiops.usecases.policies import read_policies
 
     if policies and forecasters:
         raise ConfigError("give --policy or --forecaster, not both: a policy names its own forecaster")
     if not policies:
         return contenders_of(forecasters or [_OURS, "last-week"])
-    found = {path.stem: load_policy(_text(path), str(path)) for path in policies}
-    if len(found) < len(policies):
-        raise ConfigError("two policies share a file name, and tables could not tell them apart: rename one")
     return [
         Contender(name=name, policy=each, forecaster=window_forecaster(each.forecast.model), own_window=True)
-        for name, each in found.items()
+        for name, each in read_policies(policies).items()
     ]
+
+
+def _prices(replica_hour: float, unmet_request: float) -> Prices | None:
+    from aiops.scaling.policy import Prices
+
+    if not replica_hour and not unmet_request:
+        return None
+    if not replica_hour or not unmet_request:
+        raise ConfigError(
+            "a bill needs both prices: with one alone, the fewest or the most replicas are always best: give "
+            "--replica-hour and --unmet-request"
+        )
+    return Prices(replica_hour=replica_hour, unmet_request=unmet_request)
 
 
 def _write_decisions(
@@ -318,13 +327,6 @@ def _capacity_of(contenders: Sequence[Contender]) -> float | None:
     """Return what the policies say that one replica serves; None if they disagree: a table has pods of one size."""
     said = {each.policy.load.capacity_per_replica for each in contenders}
     return said.pop() if len(said) == 1 else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the policy {path}: {error}") from error
 
 
 def _command() -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from aiops.scaling.agenda import agenda
 from aiops.scaling.capacity import replicas_for
 from aiops.scaling.decide import ScalingDecision, decide
 from aiops.scaling.guard import GuardEvent, Ruling, check, put_on_trial
@@ -21,7 +22,7 @@ from aiops.scaling.state import Observation, ScalingState, known, usable
 
 _CLOCK_SKEW: Final = timedelta(hours=1)  # a state from further ahead was not left by a turn of this loop
 _MOST_NEEDS: Final = 64  # keeps the state small; each is at most 25 bytes of JSON
-_SLO_IS_NOT_GOOD: Final = frozenset({Reason.SLO_UNKNOWN, Reason.SLO_VIOLATED, Reason.NOT_BLAMED})
+_BLIND: Final = frozenset({Reason.SLO_UNKNOWN, Reason.SLO_VIOLATED, Reason.NOT_BLAMED, Reason.FORECAST_MISSING})
 
 
 def step(
@@ -56,22 +57,27 @@ def step(
     demand_known = known(observation.demand)
     oldest = now - policy.behavior.scale_down.stabilization_window
     recent = [need for need in needs if need[0] > oldest]
-    low, high = _bounds(state, observation, policy)
-    keep = None if ruling is None else ruling.keep
     belief = believe(state.record, usable(peak), usable(observation.demand), policy.forecast.history_cap, since, now)
+    planned = agenda(policy.calendar, belief.record, policy.forecast.window, now)
+    keep = None if ruling is None else ruling.keep
+    if belief.peak is None and planned.expected is not None:
+        keep = keep or Reason.FORECAST_MISSING  # what is planned for is no reason to shrink
+    peak, doubt = planned.demand(belief.peak, belief.doubt)
+    low, high = _bounds(state, observation, policy, planned.min_replicas, peak)
     decision = decide(
         current,
-        belief.peak,
+        peak,
         policy,
         hold_at=recent[0][1] if recent else 0,
         demand_known=demand_known,
-        keep=keep,
+        keep=planned.keep(keep),
         low=low,
         high=high,
-        doubt=belief.doubt,
+        doubt=doubt,
     )
+    decision = planned.applied(decision, policy)
     needed = decision.wanted
-    if needed is None or (needed < current and (not demand_known or keep in _SLO_IS_NOT_GOOD)):
+    if needed is None or (needed < current and (not demand_known or keep in _BLIND)):
         needed = current
     if ruling is not None:
         decision = _guarded(decision, ruling, observation, policy, high)
@@ -105,8 +111,11 @@ def _in_mode(state: ScalingState, policy: ScalingPolicy) -> ScalingState:
     return state if state.trial is None or goes_on else replace(state, trial=None)
 
 
-def _bounds(state: ScalingState, observation: Observation, policy: ScalingPolicy) -> tuple[int, int]:
-    low, high = policy.bounds.min_replicas, policy.bounds.max_replicas
+def _bounds(
+    state: ScalingState, observation: Observation, policy: ScalingPolicy, at_least: int, peak: float | None
+) -> tuple[int, int]:
+    wanted = 0 if peak is None else replicas_for(peak, policy.load.per_replica)
+    low, high = max(policy.bounds.min_replicas, at_least), policy.bounds.most(wanted, observation.current)
     if observation.ceiling is not None:
         high = min(high, observation.ceiling)
     if state.baseline is not None and policy.mode is Mode.FLOOR:

@@ -9,7 +9,7 @@ from functools import partial
 
 from aiops.backtest.comparison import Comparison, compare
 from aiops.backtest.explorer import Explored, explore
-from aiops.backtest.prices import Prices, bills, choose
+from aiops.backtest.prices import bill_of, bills, choose
 from aiops.backtest.replay import Case, replay_hpa
 from aiops.backtest.report import Report
 from aiops.backtest.scaling_plan import Worlds, by_scaler, total
@@ -28,7 +28,7 @@ from aiops.backtest.study import (
 from aiops.backtest.whatif import Fared, WhatIf, fared
 from aiops.forecasting.catalog import window_forecaster
 from aiops.ports import Mapper
-from aiops.scaling.policy import ScalingPolicy
+from aiops.scaling.policy import Prices, ScalingPolicy
 from aiops.usecases.backtest import Skipped, each_of, sweep_all
 
 _EXPLORED = 5
@@ -76,7 +76,7 @@ class Study:
                     "peak_replicas": found.peak_replicas,
                 }
                 if self.prices is not None:
-                    row["bill"] = self.prices.of(found.replica_hours, found.unmet)
+                    row["bill"] = bill_of(self.prices, found.replica_hours, found.unmet)
                 rows.append(row)
         return rows
 

@@ -43,7 +43,8 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["backtest", "scaling"], ["backtest", "forecast"], ["train"], ["inspect"], ["demo"]]
+    "command",
+    [[], ["backtest", "scaling"], ["backtest", "forecast"], ["policy", "check"], ["train"], ["inspect"], ["demo"]],
 )
 def test_help_opens_with_an_example(command):
     said = run(*command, "--help")
@@ -173,6 +174,7 @@ def test_inspect_names_what_is_wrong_with_a_series_and_ends_with_5(folder):
         (["backtest", "scaling", "--source", "{folder}", "--startup-delay", "soon"], 2, "90s"),
         (["backtest", "scaling", "--source", "{folder}", "--policy", "gone.yaml"], 2, "gone.yaml"),
         (["backtest", "scaling", "--source", "{folder}", "--report", "page.json"], 2, ".html"),
+        (["backtest", "scaling", "--source", "{folder}", "--replica-hour", "1"], 2, "--unmet-request"),
         (["backtest", "scaling", "--source", "{folder}", "--what-if", "rain=2"], 2, "growth=1.5, launch=3"),
         (["demo", "--hours", "0"], 2, "--hours"),
         (["train"], 2, "--source or --snapshot"),
