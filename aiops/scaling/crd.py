@@ -35,6 +35,7 @@ _NAME: Final = rule(
 COLUMNS: Final = (
     ("Mode", "string", ".spec.mode", 0, "How far it may go."),
     ("Effective", "string", ".status.effectiveMode", 0, "Mode in force."),
+    ("Phase", "string", ".status.phase", 0, "Where the guard stands."),
     ("Target", "string", ".spec.target.name", 0, "What is scaled."),
     ("Floor", "integer", ".status.floorReplicas", 0, "minReplicas of the HPA."),
     ("Desired", "integer", ".status.desiredReplicas", 0, "What was decided."),

@@ -14,14 +14,24 @@ from typing import Final
 from aiops.scaling.capacity import replicas_for
 from aiops.scaling.decide import ScalingDecision, decide
 from aiops.scaling.guard import GuardEvent, Ruling, check, put_on_trial
-from aiops.scaling.plausible import believe
+from aiops.scaling.plausible import Belief, believe, dips
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.scaling.reason import Reason
+from aiops.scaling.skill import Skill, learn, reactive_demand
 from aiops.scaling.state import Observation, ScalingState, known, usable
 
 _CLOCK_SKEW: Final = timedelta(hours=1)  # a state from further ahead was not left by a turn of this loop
 _MOST_NEEDS: Final = 64  # keeps the state small; each is at most 25 bytes of JSON
-_SLO_IS_NOT_GOOD: Final = frozenset({Reason.SLO_UNKNOWN, Reason.SLO_VIOLATED, Reason.NOT_BLAMED})
+_BLIND: Final = frozenset(
+    {
+        Reason.SLO_UNKNOWN,
+        Reason.SLO_VIOLATED,
+        Reason.NOT_BLAMED,
+        Reason.FORECAST_MISSING,
+        Reason.ANOMALOUS_DIP,
+    }
+)
+_LONGEST_DIP: Final = timedelta(hours=1)  # then it is the new normal
 
 
 def step(
@@ -45,7 +55,7 @@ def step(
         return held, _afresh(state, current, now) if state.decided_at - now > _CLOCK_SKEW else state
     if policy.suspend:
         held = ScalingDecision(current=current, desired=current, reason=Reason.SUSPENDED)
-        return held, replace(_afresh(state, current, now), effective_mode=Mode.SHADOW)
+        return held, replace(_afresh(state, current, now), mode=policy.mode, effective_mode=Mode.SHADOW, suspended=True)
     state = _in_mode(state, policy)
     since = timedelta() if state.decided_at is None else now - state.decided_at
     needs = state.needs if state.decided_at is not None else ((now, current),)
@@ -57,51 +67,106 @@ def step(
     oldest = now - policy.behavior.scale_down.stabilization_window
     recent = [need for need in needs if need[0] > oldest]
     low, high = _bounds(state, observation, policy)
+    demand = usable(observation.demand)
+    belief = believe(state.record, usable(peak), demand, policy.forecast.history_cap, since, now)
+    skill = learn(state.skill, usable(peak), demand, policy, now)
+    dip_since = (state.dip_since or now) if dips(belief.record, demand) else None
+    trusted, doubt = _trusted(belief, skill, demand, policy)
     keep = None if ruling is None else ruling.keep
-    belief = believe(state.record, usable(peak), usable(observation.demand), policy.forecast.history_cap, since, now)
+    if keep is None and belief.peak is None:
+        keep = Reason.FORECAST_MISSING
+    elif keep is None and dip_since is not None and now - dip_since < _LONGEST_DIP:
+        keep = Reason.ANOMALOUS_DIP
     decision = decide(
         current,
-        belief.peak,
+        trusted,
         policy,
         hold_at=recent[0][1] if recent else 0,
         demand_known=demand_known,
         keep=keep,
         low=low,
         high=high,
-        doubt=belief.doubt,
+        doubt=doubt,
     )
     needed = decision.wanted
-    if needed is None or (needed < current and (not demand_known or keep in _SLO_IS_NOT_GOOD)):
+    if needed is None or (needed < current and (not demand_known or keep in _BLIND)):
         needed = current
     if ruling is not None:
         decision = _guarded(decision, ruling, observation, policy, high)
-        if policy.mode.applies:
+        if policy.mode.applies and skill.proven:
             state = put_on_trial(state, current, decision.desired, ruling.report.verdict, now)
     recent = [need for need in recent if need[1] > needed]
     recent.append((now, needed))
     return decision, ScalingState(
         decided_at=now,
         needs=_fewer(recent),
-        effective_mode=policy.mode,
+        mode=policy.mode,
+        effective_mode=_effective(policy.mode, skill),
         baseline=state.baseline,
         trial=state.trial,
         last_good=state.last_good,
         hold_until=state.hold_until,
         rolled_back_at=state.rolled_back_at,
+        rollbacks=state.rollbacks,
+        restoring=None if state.restoring is None else min(state.restoring, high),
+        lock=state.lock,
+        dip_since=dip_since,
         record=belief.record,
+        skill=skill,
     )
 
 
+FLOOR = 1.0
+UTIL = 0.0
+def _effective(mode: Mode, skill: Skill) -> Mode:
+    """Return the mode in force: nothing is changed before skill is proven, and a floor is let go when it is lost.
+
+    In mode Direct nobody else would scale, so it stays and its number is the reactive one.
+    """
+    if mode.applies and not skill.proven:
+        return Mode.RECOMMEND
+    return Mode.RECOMMEND if mode is Mode.FLOOR and not skill.trusted else mode
+
+
+def _trusted(
+    belief: Belief, skill: Skill, demand: float | None, policy: ScalingPolicy
+) -> tuple[float | None, Reason | None]:
+    """Return the demand that the decision reads, and why it is not the forecast."""
+    if demand is None:
+        return belief.peak, belief.doubt
+    degraded = skill.proven and not skill.trusted
+    if policy.mode is not Mode.DIRECT:
+        if degraded and belief.peak is not None:
+            return demand*FLOOR, Reason.FORECAST_UNSKILLED
+        return belief.peak, belief.doubt
+    if belief.peak is None:
+        return reactive_demand(demand, policy)*(1+UTIL), Reason.FORECAST_MISSING
+    if degraded:
+        return reactive_demand(demand, policy)*(1+UTIL), Reason.FORECAST_UNSKILLED
+    return max(belief.peak, demand), belief.doubt
+
+
 def _afresh(state: ScalingState, current: int, now: datetime) -> ScalingState:
-    """Return a state that remembers only what the target gets back; what is there counts as needed."""
-    return ScalingState(decided_at=now, needs=((now, current),), baseline=state.baseline, record=state.record)
+    """Return a state that remembers only what the target gets back, what was learnt, and that a person has to unlock.
+
+    What is there counts as needed.
+    """
+    return ScalingState(
+        decided_at=now,
+        needs=((now, current),),
+        baseline=state.baseline,
+        record=state.record,
+        skill=state.skill,
+        rollbacks=tuple(at for at in state.rollbacks if at <= now),
+        lock=state.lock,
+    )
 
 
 def _in_mode(state: ScalingState, policy: ScalingPolicy) -> ScalingState:
     """Return the state without a trial of what is not controlled any more; a cool-down outlasts a change of mode."""
-    if state.hold_until is not None and policy.guard is None:
-        state = replace(state, hold_until=None)
-    goes_on = policy.guard is not None and policy.mode.applies and policy.mode is state.effective_mode
+    if state.holds and policy.guard is None:
+        state = replace(state, hold_until=None, lock=None, restoring=None)
+    goes_on = policy.guard is not None and policy.mode.applies and policy.mode is (state.mode or state.effective_mode)
     return state if state.trial is None or goes_on else replace(state, trial=None)
 
 
@@ -126,9 +191,9 @@ def _guarded(
         now_needed = replicas_for(observation.demand, policy.load.per_replica) if known(observation.demand) else 0
         back = min(max(ruling.state.last_good or 0, decision.wanted or 0, now_needed), high)
         desired, reason, limits = max(desired, back), Reason.ROLLED_BACK, (*limits, Reason.ROLLED_BACK)
-    elif ruling.state.hold_until is not None and desired < min(ruling.state.last_good or 0, high):
+    elif ruling.keep is not None and ruling.state.holds and desired < min(ruling.state.last_good or 0, high):
         desired = min(ruling.state.last_good or 0, high)
-        reason, limits = Reason.COOLING_DOWN, (*limits, Reason.COOLING_DOWN)
+        reason, limits = ruling.keep, (*limits, ruling.keep)
     elif ruling.keep is Reason.NOT_BLAMED and desired == decision.current:
         reason = Reason.NOT_BLAMED
     return replace(decision, desired=desired, reason=reason, limits=limits, guard=ruling.report)

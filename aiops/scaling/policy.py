@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from aiops.documents.fields import RULES, Duration, Label, Part, PositiveDuration, Query, rule
+from aiops.series.duration import format_duration
 
 _MOST_REPLICAS: Final = 2**31 - 1  # what Kubernetes can hold
 _NO_LIMIT: Final = 1000  # and not null, which some ways of applying a resource drop and others keep
@@ -158,8 +159,18 @@ class Behavior(Part):
     scale_down: ScaleDown = Field(ScaleDown(), description="How fast to shrink.")
 
 
+WINDOW: Final = "$window"
+_NEEDS_WINDOW: Final = "windows are put where the query says $window: write it there, or leave windows out"
+
+
 class Slo(Part):
     """One question whose answer tells whether users are served well."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            RULES: [rule("(has(self.windows) && size(self.windows) > 0) == self.query.contains('$window')", _NEEDS_WINDOW)]
+        }
+    )
 
     name: Label = Field(description="What to call it in conditions and alerts; lower-case letters, digits and -.")
     query: Query = Field(
@@ -167,6 +178,25 @@ class Slo(Part):
         "taken away: end a ratio with `or vector(0)` if no traffic is fine."
     )
     threshold: float = Field(allow_inf_nan=False, description="Bad while the number is above this.")
+    windows: tuple[PositiveDuration, ...] = Field(
+        (),
+        strict=False,
+        max_length=4,
+        description="Asks the query once with each of these in place of $window, such as 5m and 1h. Bad while the "
+        "number is above the threshold in all of them: the short one ends soon after the trouble, the long one ignores "
+        "a blip.",
+    )
+
+    @model_validator(mode="after")
+    def _windows_are_used(self) -> Slo:
+        if bool(self.windows) != (WINDOW in self.query):
+            raise ValueError(_NEEDS_WINDOW)
+        return self
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """What is asked: one query, or one a window."""
+        return tuple(self.query.replace(WINDOW, format_duration(each)) for each in self.windows) or (self.query,)
 
 
 class Guard(Part):
@@ -190,6 +220,17 @@ class Guard(Part):
     cool_down: Duration = Field(
         timedelta(minutes=30), description="How long nothing is taken away after a change was taken back."
     )
+    max_rollbacks_per_day: int = Field(
+        3,
+        ge=1,
+        le=10,
+        description="Changes taken back within 24 hours that lock the guard: nothing is taken away until you unlock.",
+    )
+    unlock: str = Field(
+        "",
+        max_length=64,
+        description="Write anything new here, such as the date and your name, to unlock a guard that is locked.",
+    )
 
     @field_validator("slos")
     @classmethod
@@ -201,6 +242,22 @@ class Guard(Part):
         if twice:
             raise ValueError(f"two are called {twice[0]}: give each a name of its own")
         return slos
+
+
+class Trust(Part):
+    """How forecasts earn the right to act: ``mode`` is what they may rise to."""
+
+    proving: Duration = Field(
+        timedelta(days=1),
+        description="How long forecasts are held against reactive scaling before anything is changed. 0s: at once.",
+    )
+    reactive_utilization: float = Field(
+        0.7,
+        gt=0,
+        le=1,
+        description="Target utilization of that reactive scaling; mode Direct falls back to it when forecasts are no "
+        "better.",
+    )
 
 
 class ScalingPolicy(Part):
@@ -220,6 +277,7 @@ class ScalingPolicy(Part):
         None,
         description="Watches every change and takes back those that do harm; where nothing is changed, only reports.",
     )
+    trust: Trust = Field(Trust(), description="How forecasts earn the right to act.")
     suspend: bool = Field(False, description="Stop deciding, and give the target back what was its own.")
 
     def to_spec(self) -> dict[str, Any]:

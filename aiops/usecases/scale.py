@@ -105,7 +105,7 @@ async def scale(
     (demand, trouble), (peak, no_forecast), answers = await asyncio.gather(
         _newest(source, "load", asked.query, asked.step, now),
         _peak(forecasts, policy, asked, now),
-        asyncio.gather(*(_newest(source, f"SLO {slo.name}", slo.query, asked.step, now) for slo in slos)),
+        asyncio.gather(*(_reading(source, slo, asked.step, now) for slo in slos)),
     )
     readings, no_reading = _by_name(slos, answers)
     observation = Observation(
@@ -131,7 +131,7 @@ async def scale(
         trouble=trouble,
         no_forecast=no_forecast,
         no_reading=no_reading,
-        changes=policy.mode in _CHANGES_THE_WORLD and decision.desired != decision.current,
+        changes=policy.mode in _CHANGES_THE_WORLD and state.skill.proven and decision.desired != decision.current,
     )
     await keep(scaled)
     if scaled.changes:
@@ -153,6 +153,17 @@ async def _newest(
     if math.isnan(value):
         return None, f"{series.key} has no value for the step that ended at {end.isoformat()}"
     return value, ""
+
+
+async def _reading(source: MetricSource, slo: Slo, grid: timedelta, now: datetime) -> tuple[float | None, str]:
+    """Return the lowest of an SLO's windows, which is bad only if all are, or None and why one has no answer."""
+    answers = await asyncio.gather(
+        *(_newest(source, f"SLO {slo.name}", query, grid, now) for query in slo.queries)
+    )
+    values = [value for value, _ in answers if value is not None]
+    if len(values) < len(answers):
+        return None, next(why for value, why in answers if value is None)
+    return min(values), ""
 
 
 def _only(found: tuple[Series, ...], what: str, query: str) -> Series:

@@ -15,7 +15,7 @@ from aiops.series.duration import parse_duration
 SCENARIOS = sorted((Path(__file__).parents[1] / "scenarios").glob("*.yaml"))
 SCENARIO_KEYS = {"story", "policy", "every", "baseline", "turns"}
 SEEN = {"current", "replicas", "ready", "demand", "ceiling"}
-DECIDED = {"desired", "reason", "phase", "event", "says"}
+DECIDED = {"desired", "reason", "phase", "event", "mode", "says"}
 KEYS = SEEN | DECIDED | {"peakDemand", "slos", "after", "times"}
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -27,7 +27,7 @@ def test_scenario(path: Path) -> None:
     policy = policy_from(scenario["policy"], path.name)
     every = parse_duration(scenario.get("every", "1m"))
     state, now = ScalingState(baseline=scenario.get("baseline")), START - every
-    seen: dict[str, Any] = {"current": 0}
+    seen: dict[str, Any] = {"current": 0, "demand": 1.0}
     readings: dict[str, float] = {}
 
     for number, turn in enumerate(scenario["turns"], start=1):
@@ -35,12 +35,16 @@ def test_scenario(path: Path) -> None:
         readings = turn.get("slos", readings)
         for _ in range(turn.get("times", 1)):
             now += parse_duration(turn["after"]) if "after" in turn else every
-            seen |= {"demand": 1.0, "ready": None} | {key: turn[key] for key in SEEN & set(turn)}
+            seen |= {"ready": None}
+            if turn["peakDemand"] is not None:
+                seen["demand"] = turn["peakDemand"]
+            seen |= {key: turn[key] for key in SEEN & set(turn)}
             decision, state = step(state, Observation(**seen, readings=readings), turn["peakDemand"], policy, now)
             seen["current"] = decision.desired
             said = f"{path.name}, turn {number}: {decision.message}"
             assert (decision.desired, str(decision.reason)) == (turn["desired"], turn["reason"]), said
             assert turn.get("phase", state.phase) == state.phase, said
+            assert turn.get("mode", state.effective_mode) == state.effective_mode, said
             assert "event" not in turn or (decision.guard is not None and decision.guard.event == turn["event"]), said
             assert turn.get("says", "") in decision.message, said
 
