@@ -25,6 +25,7 @@ class ScalingDecision:
         wanted: What the forecast alone asks for, before pace and bounds; None without a forecast.
         peak_demand: The forecast that was read; None if there was none.
         limits: Everything that moved ``wanted`` towards ``desired``, in the order in which it was applied.
+        numbers: The number after each of ``limits``; what the guard adds at the end comes without.
         guard: What the guard found; None if the policy has none.
     """
 
@@ -34,6 +35,7 @@ class ScalingDecision:
     wanted: int | None = None
     peak_demand: float | None = None
     limits: tuple[Reason, ...] = ()
+    numbers: tuple[int, ...] = ()
     guard: GuardReport | None = None
 
     @property
@@ -141,45 +143,46 @@ def decide(
     if peak_demand is None or not 0.0 <= peak_demand < math.inf:
         return _without_forecast(current, low)
     wanted = desired = replicas_for(peak_demand, policy.load.per_replica)
-    limits = [] if doubt is None else [doubt]
+    trail = [] if doubt is None else [(doubt, wanted)]
     if desired < current:
         if not demand_known:
             desired = current
-            limits.append(Reason.DATA_MISSING)
+            trail.append((Reason.DATA_MISSING, desired))
         elif keep is not None:
             desired = current
-            limits.append(keep)
+            trail.append((keep, desired))
         elif desired < hold_at:
             desired = min(hold_at, current)
-            limits.append(Reason.SCALE_DOWN_STABILIZED)
+            trail.append((Reason.SCALE_DOWN_STABILIZED, desired))
         if current * (1.0 - policy.behavior.scale_down.tolerance) + ROUNDING < desired < current:
             desired = current
-            limits.append(Reason.WITHIN_TOLERANCE)
+            trail.append((Reason.WITHIN_TOLERANCE, desired))
     asked = desired
     if desired > current:
         step = policy.behavior.scale_up.limit(current)
         if desired > current + step:
             desired = current + step
-            limits.append(Reason.SCALE_UP_LIMIT)
+            trail.append((Reason.SCALE_UP_LIMIT, desired))
     elif desired < current:
         step = policy.behavior.scale_down.limit(current)
         if desired < current - step:
             desired = current - step
-            limits.append(Reason.SCALE_DOWN_LIMIT)
+            trail.append((Reason.SCALE_DOWN_LIMIT, desired))
     # Where a step would end exactly on a bound, the bound is the reason: the next step changes nothing.
     if desired < low or (desired == low and asked < low):
         desired = low
-        limits.append(Reason.TOO_FEW_REPLICAS)
+        trail.append((Reason.TOO_FEW_REPLICAS, desired))
     elif desired > high or (desired == high and asked > high):
         desired = high
-        limits.append(Reason.TOO_MANY_REPLICAS)
+        trail.append((Reason.TOO_MANY_REPLICAS, desired))
     return ScalingDecision(
         current=current,
         desired=desired,
-        reason=limits[-1] if limits else Reason.DESIRED_WITHIN_RANGE,
+        reason=trail[-1][0] if trail else Reason.DESIRED_WITHIN_RANGE,
         wanted=wanted,
         peak_demand=peak_demand,
-        limits=tuple(limits),
+        limits=tuple(reason for reason, _ in trail),
+        numbers=tuple(number for _, number in trail),
     )
 
 

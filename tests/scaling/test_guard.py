@@ -72,7 +72,7 @@ def test_more_demand_never_asks_for_fewer_replicas(day, mode, peaks) -> None:
 @given(day=days, mode=st.sampled_from([Mode.SHADOW, Mode.RECOMMEND]))
 def test_what_changes_nothing_puts_nothing_on_trial(day, mode) -> None:
     for turn in live(policy(mode), day):
-        assert turn.after.phase is Phase.ACTIVE
+        assert turn.after.trial is None
 
 
 @given(day=days, mode=st.sampled_from([Mode.FLOOR, Mode.DIRECT]))
@@ -193,7 +193,7 @@ def test_suspended_holds_and_forgets_all_but_what_the_target_gets_back() -> None
 
     assert (decision.desired, decision.reason) == (6, Reason.SUSPENDED)
     assert decision.message == "hold 6: spec.suspend is set"
-    assert (state.phase, state.baseline, state.effective_mode) == (Phase.ACTIVE, 2, Mode.SHADOW)
+    assert (state.phase, state.baseline, state.effective_mode) == (Phase.SUSPENDED, 2, Mode.SHADOW)
 
 
 def test_a_shorter_cool_down_in_the_spec_counts_at_once() -> None:
