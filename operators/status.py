@@ -16,9 +16,10 @@ from typing import Any, Final
 from aiops.adapters.kubernetes_control import Adoption
 from aiops.scaling.decide import ScalingDecision
 from aiops.scaling.guard import Verdict
+from aiops.scaling.loop import acts
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.scaling.reason import Reason
-from aiops.scaling.state import Phase, ScalingState
+from aiops.scaling.state import ScalingState
 from aiops.series import epoch_seconds
 from aiops.series.duration import duration_text
 from aiops.usecases.scale import Scaled
@@ -168,11 +169,14 @@ def _scaling_active(policy: ScalingPolicy, scaled: Scaled) -> Condition:
         message = f"mode {policy.mode} changes nothing: set spec.mode to Floor or Direct"
         return Condition(kind=kind, truth=Truth.FALSE, reason=f"Mode{policy.mode}", message=message)
     skill = scaled.state.skill
-    if not skill.proven or (policy.mode is Mode.FLOOR and not skill.trusted):
-        message = f"{skill.message}; they act once they have lost less for {duration_text(policy.trust.proving)}"
-        if skill.proven:
-            message = f"{skill.message}: what they asked for is let go until they are better again"
-        return Condition(kind=kind, truth=Truth.FALSE, reason=str(scaled.state.phase), message=message)
+    if not acts(policy.mode, skill):
+        proving = duration_text(policy.trust.proving)
+        message = f"{skill.message}; they may change something after {proving} in which they lose less"
+        return Condition(kind=kind, truth=Truth.FALSE, reason="Unproven", message=message)
+    if not skill.trusted:
+        what = "the floor follows" if policy.mode is Mode.FLOOR else "the replicas follow"
+        message = f"{skill.message}; {what} present demand"
+        return Condition(kind=kind, truth=Truth.TRUE, reason="Reactive", message=message)
     what = "the HPA's minReplicas follows" if policy.mode is Mode.FLOOR else "the replicas follow"
     return Condition(kind=kind, truth=Truth.TRUE, reason=f"Mode{policy.mode}", message=f"{what} the decisions")
 

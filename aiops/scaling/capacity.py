@@ -9,8 +9,9 @@ ROUNDING = 1e-9  # so that 3 replicas' worth of demand needs 3, whatever the las
 
 
 def replicas_for(demand: float, per_replica: float) -> int:
-    """Return the fewest replicas that serve ``demand`` when each takes at most ``per_replica``; never negative
-    nor more than Kubernetes can hold.
+    """Return the fewest replicas that serve ``demand`` when each takes at most ``per_replica``.
+
+    Never negative, and never more than Kubernetes can hold.
 
     Args:
         demand: Finite, in the unit of ``per_replica``.

@@ -71,7 +71,7 @@ def step(
     belief = believe(state.record, usable(peak), demand, policy.forecast.history_cap, since, now)
     skill = learn(state.skill, usable(peak), demand, policy, now)
     dip_since = (state.dip_since or now) if dips(belief.record, demand) else None
-    trusted, doubt = _trusted(belief, skill, demand, policy)
+    read, doubt = _read(belief, skill, demand, policy)
     keep = None if ruling is None else ruling.keep
     if keep is None and belief.peak is None:
         keep = Reason.FORECAST_MISSING
@@ -79,7 +79,7 @@ def step(
         keep = Reason.ANOMALOUS_DIP
     decision = decide(
         current,
-        trusted,
+        read,
         policy,
         hold_at=recent[0][1] if recent else 0,
         demand_known=demand_known,
@@ -93,7 +93,7 @@ def step(
         needed = current
     if ruling is not None:
         decision = _guarded(decision, ruling, observation, policy, high)
-        if policy.mode.applies and skill.proven:
+        if acts(policy.mode, skill):
             state = put_on_trial(state, current, decision.desired, ruling.report.verdict, now)
     recent = [need for need in recent if need[1] > needed]
     recent.append((now, needed))
@@ -116,34 +116,37 @@ def step(
     )
 
 
-FLOOR = 1.0
-UTIL = 0.0
-def _effective(mode: Mode, skill: Skill) -> Mode:
-    """Return the mode in force: nothing is changed before skill is proven, and a floor is let go when it is lost.
+def acts(mode: Mode, skill: Skill) -> bool:
+    """Return whether decisions change the world.
 
-    In mode Direct nobody else would scale, so it stays and its number is the reactive one.
+    A floor is not touched before forecasts have proven themselves. In mode Direct nobody else would scale, so it acts
+    from the beginning, reactively.
     """
-    if mode.applies and not skill.proven:
-        return Mode.RECOMMEND
-    return Mode.RECOMMEND if mode is Mode.FLOOR and not skill.trusted else mode
+    return mode is Mode.DIRECT or (mode is Mode.FLOOR and skill.proven)
 
 
-def _trusted(
+def _effective(mode: Mode, skill: Skill) -> Mode:
+    return Mode.RECOMMEND if mode.applies and not skill.trusted else mode
+
+
+def _read(
     belief: Belief, skill: Skill, demand: float | None, policy: ScalingPolicy
 ) -> tuple[float | None, Reason | None]:
-    """Return the demand that the decision reads, and why it is not the forecast."""
+    """Return the demand that the decision reads, and why it is not the forecast.
+
+    Under an HPA present demand is a floor that costs nothing; in mode Direct it takes the headroom that an HPA has.
+    """
     if demand is None:
         return belief.peak, belief.doubt
-    degraded = skill.proven and not skill.trusted
-    if policy.mode is not Mode.DIRECT:
-        if degraded and belief.peak is not None:
-            return demand*FLOOR, Reason.FORECAST_UNSKILLED
-        return belief.peak, belief.doubt
-    if belief.peak is None:
-        return reactive_demand(demand, policy)*(1+UTIL), Reason.FORECAST_MISSING
-    if degraded:
-        return reactive_demand(demand, policy)*(1+UTIL), Reason.FORECAST_UNSKILLED
-    return max(belief.peak, demand), belief.doubt
+    if policy.mode is Mode.DIRECT:
+        if belief.peak is None:
+            return reactive_demand(demand, policy), Reason.FORECAST_MISSING
+        if not skill.trusted:
+            return reactive_demand(demand, policy), Reason.FORECAST_UNSKILLED
+        return max(belief.peak, demand), belief.doubt
+    if belief.peak is not None and skill.proven and not skill.trusted:
+        return demand, Reason.FORECAST_UNSKILLED
+    return belief.peak, belief.doubt
 
 
 def _afresh(state: ScalingState, current: int, now: datetime) -> ScalingState:

@@ -148,4 +148,3 @@ def dips(record: Record, demand: float | None) -> bool:
     """Return whether demand is so far below all that it was around this hour that something else must be wrong."""
     then = _then(record.lowest)
     return demand is not None and bool(then) and demand < _DIP * min(then)
-

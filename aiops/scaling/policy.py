@@ -168,7 +168,9 @@ class Slo(Part):
 
     model_config = ConfigDict(
         json_schema_extra={
-            RULES: [rule("(has(self.windows) && size(self.windows) > 0) == self.query.contains('$window')", _NEEDS_WINDOW)]
+            RULES: [
+                rule("(has(self.windows) && size(self.windows) > 0) == self.query.contains('$window')", _NEEDS_WINDOW)
+            ]
         }
     )
 
@@ -178,8 +180,8 @@ class Slo(Part):
         "taken away: end a ratio with `or vector(0)` if no traffic is fine."
     )
     threshold: float = Field(allow_inf_nan=False, description="Bad while the number is above this.")
-    windows: tuple[PositiveDuration, ...] = Field(
-        (),
+    windows: tuple[PositiveDuration, ...] | None = Field(
+        None,
         strict=False,
         max_length=4,
         description="Asks the query once with each of these in place of $window, such as 5m and 1h. Bad while the "
@@ -196,7 +198,7 @@ class Slo(Part):
     @property
     def queries(self) -> tuple[str, ...]:
         """What is asked: one query, or one a window."""
-        return tuple(self.query.replace(WINDOW, format_duration(each)) for each in self.windows) or (self.query,)
+        return tuple(self.query.replace(WINDOW, format_duration(each)) for each in self.windows or ()) or (self.query,)
 
 
 class Guard(Part):
@@ -282,5 +284,5 @@ class ScalingPolicy(Part):
 
     def to_spec(self) -> dict[str, Any]:
         """Return the policy as its owner would write it: plain data, camelCase, every default spelt out."""
-        spec = self.model_dump(mode="json", by_alias=True)
-        return {key: value for key, value in spec.items() if value is not None}
+        spec: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return spec

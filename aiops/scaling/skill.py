@@ -23,7 +23,8 @@ from aiops.series import epoch_seconds
 
 _MEMORIES: Final = (timedelta(minutes=30), timedelta(hours=2), timedelta(days=1))
 _CLAIMS: Final = 4  # a window; keeps the state small
-_MUCH_WORSE: Final = 2.0
+_WORSE: Final = 2.0
+_MUCH_WORSE: Final = 4.0
 _DIGITS: Final = 6  # keeps the state small
 
 
@@ -65,8 +66,8 @@ class Skill:
     """How our forecasts did against the reactive number.
 
     Attributes:
-        since: When the first claim was judged; None before.
-        judged: When the last one was; None before.
+        since: When the first claim was made; None before.
+        judged: When the last one was judged; None before.
         claims: Forecasts whose window is not over, oldest first.
         losses: Over half an hour, two hours and a day.
         proven: Whether trust was ever earned.
@@ -84,13 +85,13 @@ class Skill:
         numbers = [*chain(*self.losses), *chain(*(claim[1:] for claim in self.claims))]
         if len(self.claims) > _CLAIMS or not all(map(math.isfinite, numbers)) or min(numbers) < 0.0:
             raise DataError(f"skill is made of at most {_CLAIMS} claims and of finite losses, got {self}")
-        if (self.since is None) != (self.judged is None) or (self.trusted and not self.proven):
-            raise DataError("what is trusted was proven, and what was judged was judged since some time")
+        if (self.since is None and (self.judged is not None or self.claims)) or (self.trusted and not self.proven):
+            raise DataError("what is trusted was proven, and what was claimed was claimed since some time")
 
     @property
     def message(self) -> str:
         """Return how it stands, as a sentence with its numbers."""
-        if self.since is None:
+        if self.judged is None:
             return "no forecast could be judged yet"
         short, middle, long = (each.ratio for each in self.losses)
         return (
@@ -134,12 +135,11 @@ def learn(
     needed = round(min(demand / policy.load.per_replica, MOST_REPLICAS), _DIGITS)
     judged, losses = skill.judged, skill.losses
     claims = []
-    for claim in skill.claims:
-        age = now - claim.made  # not positive where the clock went back
+    for made in skill.claims:
+        age = now - made.made  # not positive where the clock went back
         if age <= timedelta() or age >= 2 * window:
             continue
-        if needed > claim.highest:
-            claim = Claim(claim.made, claim.ours, claim.reactive, needed)
+        claim = made if needed <= made.highest else Claim(made.made, made.ours, made.reactive, needed)
         if age < window:
             claims.append(claim)
         else:
@@ -181,11 +181,11 @@ def _weighed(
     now: datetime,
 ) -> Skill:
     short, middle, long = (each.ratio for each in losses)
-    since = judged if skill.since is None else min(skill.since, now)
+    since = min(skill.since or now, now) if claims or skill.since else None
     proven, trusted = skill.proven, skill.trusted
     if trusted:
         some = since is None or now - since < _MEMORIES[0]
-        trusted = some or (short <= _MUCH_WORSE and middle <= 1.0)
+        trusted = some or (short <= _MUCH_WORSE and middle <= _WORSE)
     elif short <= 1.0 and middle <= 1.0:
         proving = policy.trust.proving
         earned = since is not None and now - since >= proving and long <= 1.0

@@ -20,7 +20,6 @@ from aiops.scaling.policy import Mode
 from aiops.scaling.skill import Claim, Loss, Skill
 from aiops.series import epoch_seconds, from_epoch
 
-
 _MOST_ROLLBACKS: Final = 10  # as many as a policy may allow a day
 
 

@@ -7,18 +7,15 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
 
 from aiops.errors import ConfigError, DataError, ModelError, UpstreamError
 from aiops.ports import ForecastSource, MetricSource, Obstacle, Peak, PeakQuery, Replicas, Workload
 from aiops.scaling.decide import ScalingDecision
-from aiops.scaling.loop import step
+from aiops.scaling.loop import acts, step
 from aiops.scaling.policy import Mode, ScalingPolicy, Slo
 from aiops.scaling.state import Observation, ScalingState
 from aiops.series import Series
 from aiops.series.grid import floor
-
-_CHANGES_THE_WORLD: Final = frozenset({Mode.FLOOR, Mode.DIRECT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +113,7 @@ async def scale(
         ceiling=replicas.ceiling,
         readings=readings,
     )
-    if replicas.obstacle is not None and policy.mode in _CHANGES_THE_WORLD:
+    if replicas.obstacle is not None and policy.mode.applies:
         policy = policy.model_copy(update={"mode": Mode.RECOMMEND})
     state = replace(state, baseline=replicas.baseline)
     decision, state = step(state, observation, None if peak is None else peak.value, policy, now)
@@ -131,7 +128,7 @@ async def scale(
         trouble=trouble,
         no_forecast=no_forecast,
         no_reading=no_reading,
-        changes=policy.mode in _CHANGES_THE_WORLD and state.skill.proven and decision.desired != decision.current,
+        changes=acts(policy.mode, state.skill) and decision.desired != decision.current,
     )
     await keep(scaled)
     if scaled.changes:
@@ -157,9 +154,7 @@ async def _newest(
 
 async def _reading(source: MetricSource, slo: Slo, grid: timedelta, now: datetime) -> tuple[float | None, str]:
     """Return the lowest of an SLO's windows, which is bad only if all are, or None and why one has no answer."""
-    answers = await asyncio.gather(
-        *(_newest(source, f"SLO {slo.name}", query, grid, now) for query in slo.queries)
-    )
+    answers = await asyncio.gather(*(_newest(source, f"SLO {slo.name}", query, grid, now) for query in slo.queries))
     values = [value for value, _ in answers if value is not None]
     if len(values) < len(answers):
         return None, next(why for value, why in answers if value is None)
