@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -234,8 +234,11 @@ class Workload(Protocol):
 class Mapper(Protocol):
     """Runs CPU-heavy work over many items: in this process, in local processes, or on a cluster."""
 
-    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[int, Result | Exception]]:
-        """Yield (index, result) as each is done, in any order; an item that fails yields its exception."""
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[int, Result | Exception]]:
+        """Yield (index, result) as each is done, in any order; an item that fails yields its exception.
+
+        Items are taken as they are needed, a few a worker ahead: they may be read while others are worked on.
+        """
         ...
 
 

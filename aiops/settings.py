@@ -208,7 +208,7 @@ class TrainingSettings(_Asked):
     """
 
     horizon: _PositiveTime = timedelta(days=2)
-    forecasters: _Names = ("seasonal-naive", "weekly-naive", "holt-winters")
+    forecasters: _Names = ("seasonal-naive", "fleet")
     choosing: int = Field(default=2, ge=1)
     judging: int = Field(default=2, ge=1)
     margin: float = Field(default=0.02, ge=0, lt=1)

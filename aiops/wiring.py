@@ -200,6 +200,7 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
     from httpx import AsyncClient
 
     from aiops.adapters.alertmanager import AlertmanagerSink
+    from aiops.adapters.kept_trees import KeptTrees
     from aiops.adapters.monitor_file import MonitorFile
     from aiops.adapters.outbox import Outbox
     from aiops.detection.catalog import detector
@@ -210,6 +211,7 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
     url = str(configured.alertmanager.url)
     async with AsyncClient(base_url=url, timeout=_ALERTMANAGER_SECONDS) as client:
         outbox = Outbox(asked.state / "outbox.sqlite", AlertmanagerSink(client), time)
+        trees = KeptTrees(asked.state / "trees.sqlite", time)
         try:
             yield Live(
                 clock=time,
@@ -220,8 +222,10 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
                 store=None if asked.registry is None else model_store(asked.registry),
                 model=asked.model,
                 limits=asked.limits,
+                trees=trees,
             )
         finally:
+            trees.close()
             outbox.close()
 
 

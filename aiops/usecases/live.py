@@ -19,6 +19,7 @@ from aiops.alerting.monitor import AnomalyMonitor
 from aiops.alerting.rules import AlertRule
 from aiops.detection.scorer import Scorer
 from aiops.errors import ConfigError, DataError, LimitError, ModelNotFoundError
+from aiops.forecasting.boosted_trees import TreeStore
 from aiops.ports import AlertOutbox, Clock, MetricSource, ModelStore
 from aiops.series import IntArray, Series, SeriesKey, epoch_seconds, from_epoch
 from aiops.series.duration import format_duration
@@ -80,6 +81,7 @@ class Live:
         store: Where the champion is; None to serve without one.
         model: Name of the model in it.
         limits: How much is taken; the defaults of ``Limits`` if None.
+        trees: Keeps what window models have learnt for the next process; None if nothing does.
 
     Raises:
         ConfigError: If what is watched cannot be understood, or there is no source to read it from.
@@ -96,6 +98,7 @@ class Live:
         store: ModelStore | None = None,
         model: str = "",
         limits: Limits | None = None,
+        trees: TreeStore | None = None,
     ) -> None:
         self._clock = clock
         self._scorer = scorer
@@ -106,7 +109,7 @@ class Live:
         self._registry = Reachable("registry")
         self._pushed = WatchedSeries(scorer, limits.rule, limits.step, limits.history)
         self._index: dict[SeriesKey, WatchedSeries] = {}
-        self._windows = Windows()
+        self._windows = Windows(trees)
         self._rehearsed = False
         self._adopted = None
         if source is not None:
