@@ -131,7 +131,7 @@ def replay_floors(case: Case, floors: IntArray, hpa: Hpa, scaler: str) -> Scalin
 
 def peaks_for(case: Case, policy: ScalingPolicy, forecaster: WindowForecaster) -> FloatArray:
     """Return the forecast that each decision of a replay reads, shape ``[m]``; NaN where there is none."""
-    return peaks_at_levels(case, policy.forecast.window, forecaster, np.array([policy.forecast.level]))[:, 0]
+    return peaks_at_levels(case, policy.forecast.window, forecaster, np.array([policy.level]))[:, 0]
 
 
 def peaks_at_levels(case: Case, window: timedelta, forecaster: WindowForecaster, levels: FloatArray) -> FloatArray:

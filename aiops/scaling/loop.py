@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from aiops.scaling.agenda import agenda
 from aiops.scaling.capacity import replicas_for
 from aiops.scaling.decide import ScalingDecision, decide
 from aiops.scaling.guard import GuardEvent, Ruling, check, put_on_trial
@@ -66,28 +67,30 @@ def step(
     demand_known = known(observation.demand)
     oldest = now - policy.behavior.scale_down.stabilization_window
     recent = [need for need in needs if need[0] > oldest]
-    low, high = _bounds(state, observation, policy)
     demand = usable(observation.demand)
     belief = believe(state.record, usable(peak), demand, policy.forecast.history_cap, since, now)
     skill = learn(state.skill, usable(peak), demand, policy, now)
     dip_since = (state.dip_since or now) if dips(belief.record, demand) else None
-    read, doubt = _read(belief, skill, demand, policy)
+    planned = agenda(policy.calendar, belief.record, policy.forecast.window, now)
     keep = None if ruling is None else ruling.keep
-    if keep is None and belief.peak is None:
-        keep = Reason.FORECAST_MISSING
+    if belief.peak is None:
+        keep = keep or Reason.FORECAST_MISSING  # neither what is planned for nor what is there is a reason to shrink
     elif keep is None and dip_since is not None and now - dip_since < _LONGEST_DIP:
         keep = Reason.ANOMALOUS_DIP
+    peak, doubt = planned.demand(*_read(belief, skill, demand, policy))
+    low, high = _bounds(state, observation, policy, planned.min_replicas, peak)
     decision = decide(
         current,
-        read,
+        peak,
         policy,
         hold_at=recent[0][1] if recent else 0,
         demand_known=demand_known,
-        keep=keep,
+        keep=planned.keep(keep),
         low=low,
         high=high,
         doubt=doubt,
     )
+    decision = planned.applied(decision, policy)
     needed = decision.wanted
     if needed is None or (needed < current and (not demand_known or keep in _BLIND)):
         needed = current
@@ -173,8 +176,11 @@ def _in_mode(state: ScalingState, policy: ScalingPolicy) -> ScalingState:
     return state if state.trial is None or goes_on else replace(state, trial=None)
 
 
-def _bounds(state: ScalingState, observation: Observation, policy: ScalingPolicy) -> tuple[int, int]:
-    low, high = policy.bounds.min_replicas, policy.bounds.max_replicas
+def _bounds(
+    state: ScalingState, observation: Observation, policy: ScalingPolicy, at_least: int, peak: float | None
+) -> tuple[int, int]:
+    wanted = 0 if peak is None else replicas_for(peak, policy.load.per_replica)
+    low, high = max(policy.bounds.min_replicas, at_least), policy.bounds.most(wanted, observation.current)
     if observation.ceiling is not None:
         high = min(high, observation.ceiling)
     if state.baseline is not None and policy.mode is Mode.FLOOR:

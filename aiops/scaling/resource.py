@@ -19,7 +19,7 @@ from aiops.documents.fields import (
     rule,
     seconds,
 )
-from aiops.scaling.policy import Load, Mode, ScalingPolicy
+from aiops.scaling.policy import EVENT_ABOVE_MAX, Load, Mode, ScalingPolicy
 
 GROUP: Final = "aiops.dev"
 VERSION: Final = "v1alpha1"
@@ -90,6 +90,11 @@ class PredictiveScalerSpec(ScalingPolicy):
                     "!has(self.guard) || "
                     f"{seconds('self.guard.observe')} >= self.guard.failureLimit * {seconds('self.interval')}",
                     _OBSERVE,
+                ),
+                rule(
+                    "!has(self.calendar) || !has(self.calendar.events) || self.calendar.events.all(each, "
+                    "!has(each.minReplicas) || each.minReplicas <= self.bounds.maxReplicas)",
+                    EVENT_ABOVE_MAX,
                 ),
                 # The two that pydantic cannot know: it sees no earlier spec.
                 rule("self.target == oldSelf.target", _TARGET_STAYS),

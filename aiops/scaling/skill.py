@@ -144,7 +144,7 @@ def learn(
             claims.append(claim)
         else:
             passed = window if judged is None else min(max(now - judged, timedelta()), window)
-            judged, losses = now, _judged(losses, claim, policy.forecast.level, passed)
+            judged, losses = now, _judged(losses, claim, policy.level, passed)
     if peak is not None and (not claims or now - claims[-1].made >= window / _CLAIMS):
         claims.append(Claim(now, _replicas(peak, policy), _replicas(reactive_demand(demand, policy), policy)))
     return _weighed(skill, tuple(claims[-_CLAIMS:]), judged, losses, policy, now)

@@ -181,7 +181,7 @@ async def _peak(
         history=asked.history,
         window=rules.window,
         model=rules.model,
-        level=rules.level,
+        level=policy.level,
     )
     try:
         peak = await forecasts.peak(question, now)
