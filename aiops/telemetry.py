@@ -56,6 +56,11 @@ BUNDLE_INFO: Final = "aiops_bundle_info"
 BUNDLE_CUTOFF: Final = "aiops_bundle_cutoff_timestamp_seconds"
 BUNDLE_END: Final = "aiops_bundle_end_timestamp_seconds"
 BUNDLE_REFUSED: Final = "aiops_bundle_refused_total"
+ALERTMANAGER_UP: Final = "aiops_alertmanager_up"
+INCIDENTS: Final = "aiops_incidents_total"
+INCIDENT_SERIES: Final = "aiops_incident_series"
+ALERT_BUDGET: Final = "aiops_alert_budget_per_week"
+ALERT_BUDGET_USED: Final = "aiops_alert_budget_used_ratio"
 OUTBOX_ALERTS: Final = "aiops_outbox_alerts"
 OUTBOX_OLDEST: Final = "aiops_outbox_oldest_seconds"
 ALERTS_SENT: Final = "aiops_alerts_sent_total"
@@ -91,6 +96,14 @@ _METRICS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     BUNDLE_CUTOFF: ("Stamp of the latest observation that the bundle in use was made from.", ()),
     BUNDLE_END: ("When the last forecast of the bundle in use runs out.", ()),
     BUNDLE_REFUSED: ("Bundles that were not taken, the one before them staying.", ("reason",)),
+    ALERTMANAGER_UP: ("Whether the last request to this replica of Alertmanager was answered.", ("replica",)),
+    INCIDENTS: ("Incidents: told; withheld by the budget; over before anybody was told.", ("outcome", "severity")),
+    INCIDENT_SERIES: ("Series in incidents that are open, told of or not.", ()),
+    ALERT_BUDGET: ("Incidents a week that the budget of a scope allows.", ("scope",)),
+    ALERT_BUDGET_USED: (
+        "Share of a scope's budget that is used up; above 1: too odd to withhold.",
+        ("scope",),
+    ),
     OUTBOX_ALERTS: ("Alert changes that Alertmanager does not know of yet.", ()),
     OUTBOX_OLDEST: ("How long the oldest of them has waited.", ()),
     ALERTS_SENT: ("Alert states that Alertmanager took, those sent again before they expire included.", ()),
