@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -208,9 +208,12 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
     from aiops.usecases.live import Live
 
     time = clock(configured)
-    url = str(configured.alertmanager.url)
-    async with AsyncClient(base_url=url, timeout=_ALERTMANAGER_SECONDS) as client:
-        outbox = Outbox(asked.state / "outbox.sqlite", AlertmanagerSink(client), time)
+    async with AsyncExitStack() as opened:
+        sinks = {}
+        for name, url in configured.alertmanager.replicas.items():
+            client = await opened.enter_async_context(AsyncClient(base_url=url, timeout=_ALERTMANAGER_SECONDS))
+            sinks[name] = AlertmanagerSink(client)
+        outbox = Outbox(asked.state / "outbox.sqlite", sinks, time)
         trees = KeptTrees(asked.state / "trees.sqlite", time)
         try:
             yield Live(

@@ -40,6 +40,7 @@ def test_the_smallest_policy_and_its_defaults() -> None:
                 "tolerance": 0.1,
             },
         },
+        "trust": {"proving": "1d", "reactiveUtilization": 0.7},
         "suspend": False,
     }
 
