@@ -73,6 +73,8 @@ SCALER_CURRENT: Final = "aiops_scaler_current_replicas"
 SCALER_FLOOR: Final = "aiops_scaler_floor_replicas"
 SCALER_READY: Final = "aiops_scaler_ready_replicas"
 SCALER_MODE: Final = "aiops_scaler_mode"
+SCALER_PHASE: Final = "aiops_scaler_phase"
+SCALER_LOSS_RATIO: Final = "aiops_scaler_loss_ratio"
 SCALER_FORECAST_AGE: Final = "aiops_scaler_forecast_age_seconds"
 SCALER_ROLLBACKS: Final = "aiops_scaler_rollbacks_total"
 DECISIONS: Final = "aiops_decisions_total"
@@ -113,6 +115,8 @@ _METRICS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     SCALER_FLOOR: ("minReplicas of the HPA.", _SCALER),
     SCALER_READY: ("Replicas that serve.", _SCALER),
     SCALER_MODE: ("1 for the mode in force, 0 for the others.", (*_SCALER, "mode")),
+    SCALER_PHASE: ("1 for where the guard stands, 0 for the others.", (*_SCALER, "phase")),
+    SCALER_LOSS_RATIO: ("How many times the loss of reactive scaling forecasts had over two hours.", _SCALER),
     SCALER_FORECAST_AGE: ("Time since the newest observation of the forecast in use was known.", _SCALER),
     SCALER_ROLLBACKS: ("Changes that were taken back because they did harm.", _SCALER),
     DECISIONS: ("Decisions, those to leave all as it is included.", ("mode", "reason")),

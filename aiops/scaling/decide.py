@@ -49,8 +49,10 @@ class ScalingDecision:
 
     def _cause(self) -> str:
         match self.reason:
-            case Reason.FORECAST_MISSING:
+            case Reason.FORECAST_MISSING if self.peak_demand is None:
                 return "no forecast for the window"
+            case Reason.FORECAST_MISSING:
+                return f"no forecast for the window, reactive {_needs(self)}"
             case Reason.DATA_MISSING:
                 return f"present demand unknown, {_needs(self)}"
             case Reason.CLOCK_WENT_BACK:
@@ -61,6 +63,8 @@ class ScalingDecision:
                 return f"{_needs(self)}, the most that can be believed at this hour"
             case Reason.FORECAST_IMPLAUSIBLE:
                 return f"{_needs(self)}; forecasts are too often beyond belief, so present demand counts"
+            case Reason.FORECAST_UNSKILLED:
+                return f"{_needs(self)}; forecasts serve worse than reactive scaling, so present demand counts"
             case Reason.WITHIN_TOLERANCE:
                 return f"{_needs(self)}, too few less to be worth a change"
             case Reason.SCALE_UP_LIMIT:
@@ -85,6 +89,10 @@ class ScalingDecision:
                 return f"the last change is taken back, {_needs(self)}"
             case Reason.COOLING_DOWN:
                 return f"{_needs(self)}, but a change was taken back lately"
+            case Reason.LOCKED:
+                return f"{_needs(self)}, but the guard is locked: write something new into spec.guard.unlock"
+            case Reason.ANOMALOUS_DIP:
+                return f"{_needs(self)}, but demand was never so low at this hour, and retries may follow an outage"
             case Reason.ON_TRIAL:
                 return f"{_needs(self)}, but the last change is still on trial"
             case Reason.NOT_BLAMED | Reason.SLO_VIOLATED:

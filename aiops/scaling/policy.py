@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from aiops.documents.fields import RULES, Duration, Label, Part, PositiveDuration, Query, rule
 from aiops.scaling.calendar import Calendar
 from aiops.scaling.capacity import ROUNDING
+from aiops.series.duration import format_duration
 
 LEAST_LEVEL: Final = 0.5  # below, demand is above the plan more often than not, whatever it costs
 MOST_LEVEL: Final = 0.999  # beyond, the errors of the last days say nothing
@@ -121,6 +122,15 @@ class Prices(Part):
     )
 
 
+class LeadSource(StrEnum):
+    """Where the window comes from."""
+
+    FIXED = "Fixed"
+    """From ``window``."""
+    LEARNT = "Learnt"
+    """From how long the workload's own pods took to be ready; from ``window`` until some were seen."""
+
+
 class ForecastRules(Part):
     """Which forecast a decision reads."""
 
@@ -135,6 +145,12 @@ class ForecastRules(Part):
     window: PositiveDuration = Field(
         timedelta(minutes=4),
         description="What one decision has to cover: start-up delay + time to the next decision + one sync of the HPA.",
+    )
+    lead_time: LeadSource = Field(
+        LeadSource.FIXED,
+        strict=False,
+        description="Learnt: the operator makes the window from how long pods of the target took from creation to "
+        "ready; window counts until three were seen, and in backtests.",
     )
     history_cap: float = Field(
         1.25,
@@ -203,8 +219,20 @@ class Behavior(Part):
     scale_down: ScaleDown = Field(ScaleDown(), description="How fast to shrink.")
 
 
+WINDOW: Final = "$window"
+_NEEDS_WINDOW: Final = "windows are put where the query says $window: write it there, or leave windows out"
+
+
 class Slo(Part):
     """One question whose answer tells whether users are served well."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            RULES: [
+                rule("(has(self.windows) && size(self.windows) > 0) == self.query.contains('$window')", _NEEDS_WINDOW)
+            ]
+        }
+    )
 
     name: Label = Field(description="What to call it in conditions and alerts; lower-case letters, digits and -.")
     query: Query = Field(
@@ -212,6 +240,25 @@ class Slo(Part):
         "taken away: end a ratio with `or vector(0)` if no traffic is fine."
     )
     threshold: float = Field(allow_inf_nan=False, description="Bad while the number is above this.")
+    windows: tuple[PositiveDuration, ...] | None = Field(
+        None,
+        strict=False,
+        max_length=4,
+        description="Asks the query once with each of these in place of $window, such as 5m and 1h. Bad while the "
+        "number is above the threshold in all of them: the short one ends soon after the trouble, the long one ignores "
+        "a blip.",
+    )
+
+    @model_validator(mode="after")
+    def _windows_are_used(self) -> Slo:
+        if bool(self.windows) != (WINDOW in self.query):
+            raise ValueError(_NEEDS_WINDOW)
+        return self
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """What is asked: one query, or one a window."""
+        return tuple(self.query.replace(WINDOW, format_duration(each)) for each in self.windows or ()) or (self.query,)
 
 
 class Guard(Part):
@@ -235,6 +282,17 @@ class Guard(Part):
     cool_down: Duration = Field(
         timedelta(minutes=30), description="How long nothing is taken away after a change was taken back."
     )
+    max_rollbacks_per_day: int = Field(
+        3,
+        ge=1,
+        le=10,
+        description="Changes taken back within 24 hours that lock the guard: nothing is taken away until you unlock.",
+    )
+    unlock: str = Field(
+        "",
+        max_length=64,
+        description="Write anything new here, such as the date and your name, to unlock a guard that is locked.",
+    )
 
     @field_validator("slos")
     @classmethod
@@ -246,6 +304,22 @@ class Guard(Part):
         if twice:
             raise ValueError(f"two are called {twice[0]}: give each a name of its own")
         return slos
+
+
+class Trust(Part):
+    """How forecasts earn the right to act: ``mode`` is what they may rise to."""
+
+    proving: Duration = Field(
+        timedelta(days=1),
+        description="How long forecasts are held against reactive scaling before anything is changed. 0s: at once.",
+    )
+    reactive_utilization: float = Field(
+        0.7,
+        gt=0,
+        le=1,
+        description="Target utilization of that reactive scaling; mode Direct falls back to it when forecasts are no "
+        "better.",
+    )
 
 
 class ScalingPolicy(Part):
@@ -271,6 +345,7 @@ class ScalingPolicy(Part):
         None,
         description="Watches every change and takes back those that do harm; where nothing is changed, only reports.",
     )
+    trust: Trust = Field(Trust(), description="How forecasts earn the right to act.")
     suspend: bool = Field(False, description="Stop deciding, and give the target back what was its own.")
 
     @model_validator(mode="after")
@@ -294,5 +369,5 @@ class ScalingPolicy(Part):
 
     def to_spec(self) -> dict[str, Any]:
         """Return the policy as its owner would write it: plain data, camelCase, every default spelt out."""
-        spec = self.model_dump(mode="json", by_alias=True)
-        return {key: value for key, value in spec.items() if value is not None}
+        spec: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return spec

@@ -150,7 +150,15 @@ class PredictiveScalerStatus(_Shown):
     """What the operator found and decided."""
 
     observed_generation: int | None = Field(None, description="Generation of the spec that was followed.")
-    effective_mode: Mode | None = Field(None, description="Mode in force; spec.mode is its ceiling.")
+    phase: str | None = Field(
+        None,
+        max_length=64,
+        description="Where the guard stands: Learning, Proving, Active, OnTrial, Degraded, RollingBack, Cooldown, "
+        "Locked or Suspended.",
+    )
+    effective_mode: Mode | None = Field(
+        None, description="How far forecasts may go now: Recommend until they are trusted, then spec.mode."
+    )
     current_replicas: int | None = Field(None, description="Replicas that the target is asked to run.")
     desired_replicas: int | None = Field(None, description="What was decided.")
     floor_replicas: int | None = Field(None, description="minReplicas of the HPA.")

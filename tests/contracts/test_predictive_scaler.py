@@ -296,6 +296,7 @@ def test_kubectl_get_shows_the_columns(scalers) -> None:
     body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "columns"}, "spec": SPEC}
     scalers.kubectl("apply", "--server-side", "--filename=-", stdin=yaml.safe_dump(body))
     status = {
+        "phase": "Proving",
         "effectiveMode": "Recommend",
         "floorReplicas": 3,
         "desiredReplicas": 7,
@@ -321,7 +322,7 @@ def test_kubectl_get_shows_the_columns(scalers) -> None:
     scalers.kubectl("delete", PLURAL, "columns")
 
     assert header.split() == ["NAME", *(column[0].upper() for column in crd.COLUMNS)]
-    assert row.split()[:7] == ["columns", "Shadow", "Recommend", "shop", "3", "7", "ScaleUpLimit"]
+    assert row.split()[:8] == ["columns", "Shadow", "Recommend", "Proving", "shop", "3", "7", "ScaleUpLimit"]
     assert "3 -> 7: demand of up to 900" in row
     assert kept["state"]["adopted"] == {"own": 3}, "what the schema does not know of the state is kept"
     assert ScalingState.from_json(kept["state"]) == ScalingState(baseline=3)

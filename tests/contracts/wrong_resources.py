@@ -126,6 +126,24 @@ WRONG: Final = (
         says="write lower-case letters",
     ),
     Wrong(
+        what="an SLO's windows that its query does not use",
+        at="guard",
+        value={"slos": [{**SLO, "windows": ["5m", "1h"]}]},
+        says="where the query says $window",
+    ),
+    Wrong(
+        what="an SLO's query with $window and no windows",
+        at="guard",
+        value={"slos": [{**SLO, "query": "rate(errors[$window])"}]},
+        says="where the query says $window",
+    ),
+    Wrong(
+        what="a reactive utilization in percent",
+        at="trust.reactiveUtilization",
+        value=70,
+        says="should be less than or equal to 1",
+    ),
+    Wrong(
         what="a trial that is over before it can fail",
         at="guard",
         value={"slos": [SLO], "observe": "1m"},
@@ -184,6 +202,7 @@ WRONG: Final = (
         says="prices.replicaHour",
     ),
     Wrong(what="only one price", at="prices", value={"replicaHour": 0.05}, says="prices.unmetRequest: Required value"),
+    Wrong(what="another lead time", at="forecast.leadTime", value="auto", says='"Fixed", "Learnt"'),
     Wrong(what="another breach", at="bounds.onMaxBreach", value="Raise", says='"Honor", "RaiseWithBuffer"'),
     Wrong(what="a buffer in percent", at="bounds.maxBuffer", value=10, says="less than or equal to 1"),
     Wrong(what="a key with a typo", at="laod", value={}, says='unknown field "spec.laod"'),
@@ -198,6 +217,10 @@ WRONG: Final = (
 RIGHT: Final = {
     "the least": SPEC,
     "a floor": {**SPEC, "mode": "Floor", "hpa": {"name": "shop"}, "guard": {"slos": [SLO]}},
+    "an SLO in two windows": {
+        **SPEC,
+        "guard": {"slos": [{**SLO, "query": "rate(errors[$window])", "windows": ["5m", "1h"]}], "unlock": "ann"},
+    },
     "without an HPA": {**SPEC, "mode": "Direct", "suspend": True},
     "beside an HPA, changing nothing": {**SPEC, "mode": "Recommend", "hpa": {"name": "shop.v2"}},
     "keys whose values are commented out": {**SPEC, "forecast": None, "mode": None, "guard": None, "hpa": None},

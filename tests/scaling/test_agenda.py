@@ -128,6 +128,7 @@ def test_a_blackout_does_not_keep_the_guard_from_taking_a_change_back() -> None:
     blackout = {"name": "freeze", "start": "2026-06-04T12:31", "end": "2026-06-05T00:00", "forbids": "AnyChange"}
     guarded = policy(
         mode="Direct",
+        trust={"proving": "0s"},
         calendar={"blackouts": [blackout]},
         behavior={"scaleDown": {"maxStepRatio": 1, "stabilizationWindow": "0s"}},
         guard={"slos": [{"name": "errors", "query": "e", "threshold": 0.01}], "failureLimit": 1},
