@@ -52,13 +52,14 @@ def check(
 
     Ends with 0 if nothing is wrong (warnings may be there), with 2 if anything is, or a story went another way.
     """
+    from aiops.adapters.clock import SystemClock
     from aiops.usecases.policies import check_policies, check_scenarios
 
     if not files and not scenarios:
         raise ConfigError("nothing to check: name policies, or give --scenarios")
     require_writable(output)
     policies = files or []
-    found = [*check_policies(policies, startup), *check_scenarios(scenarios or [], policies)]
+    found = [*check_policies(policies, startup, SystemClock().now()), *check_scenarios(scenarios or [], policies)]
     write_table([each._asdict() for each in found], form, output)
     wrong = sum(each.verdict == "error" for each in found)
     if wrong:

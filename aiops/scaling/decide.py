@@ -8,7 +8,7 @@ from typing import Any
 
 from aiops.scaling.capacity import ROUNDING, replicas_for
 from aiops.scaling.guard import GuardReport
-from aiops.scaling.policy import ScalingPolicy
+from aiops.scaling.policy import MaxBreach, ScalingPolicy
 from aiops.scaling.reason import Reason
 
 
@@ -27,6 +27,7 @@ class ScalingDecision:
         limits: Everything that moved ``wanted`` towards ``desired``, in the order in which it was applied.
         numbers: The number after each of ``limits``; what the guard adds at the end comes without.
         guard: What the guard found; None if the policy has none.
+        note: What of the calendar is on; empty if nothing is.
     """
 
     current: int
@@ -37,18 +38,21 @@ class ScalingDecision:
     limits: tuple[Reason, ...] = ()
     numbers: tuple[int, ...] = ()
     guard: GuardReport | None = None
+    note: str = ""
 
     @property
     def message(self) -> str:
         """Return the reason as a sentence with its numbers."""
         done = f"hold {self.current}" if self.desired == self.current else f"{self.current} -> {self.desired}"
-        said = "" if self.guard is None else f"; {self.guard.message}"
-        return f"{done}: {self._cause()}{said}"
+        said = [self.note, "" if self.guard is None else self.guard.message]
+        return "; ".join([f"{done}: {self._cause()}", *filter(None, said)])
 
     def _cause(self) -> str:
         match self.reason:
-            case Reason.FORECAST_MISSING:
+            case Reason.FORECAST_MISSING if self.peak_demand is None:
                 return "no forecast for the window"
+            case Reason.FORECAST_MISSING:
+                return f"no forecast for the window, reactive {_needs(self)}"
             case Reason.DATA_MISSING:
                 return f"present demand unknown, {_needs(self)}"
             case Reason.CLOCK_WENT_BACK:
@@ -59,6 +63,8 @@ class ScalingDecision:
                 return f"{_needs(self)}, the most that can be believed at this hour"
             case Reason.FORECAST_IMPLAUSIBLE:
                 return f"{_needs(self)}; forecasts are too often beyond belief, so present demand counts"
+            case Reason.FORECAST_UNSKILLED:
+                return f"{_needs(self)}; forecasts serve worse than reactive scaling, so present demand counts"
             case Reason.WITHIN_TOLERANCE:
                 return f"{_needs(self)}, too few less to be worth a change"
             case Reason.SCALE_UP_LIMIT:
@@ -69,12 +75,24 @@ class ScalingDecision:
                 return f"{_needs(self)}; the minimum is {self.desired}"
             case Reason.TOO_MANY_REPLICAS:
                 return f"{_needs(self)}; the maximum is {self.desired}"
+            case Reason.MAX_RAISED:
+                return f"{_needs(self)}, above maxReplicas, which onMaxBreach raises"
+            case Reason.CALENDAR_EVENT if self.wanted is not None and self.desired <= self.wanted:
+                return f"{_needs(self)}, more than without the calendar"
+            case Reason.CALENDAR_EVENT:
+                return f"{_needs(self)}; the calendar asks for {self.desired}"
+            case Reason.BLACKOUT:
+                return f"{_needs(self)}, but a blackout forbids the change"
             case Reason.SUSPENDED:
                 return "spec.suspend is set"
             case Reason.ROLLED_BACK:
                 return f"the last change is taken back, {_needs(self)}"
             case Reason.COOLING_DOWN:
                 return f"{_needs(self)}, but a change was taken back lately"
+            case Reason.LOCKED:
+                return f"{_needs(self)}, but the guard is locked: write something new into spec.guard.unlock"
+            case Reason.ANOMALOUS_DIP:
+                return f"{_needs(self)}, but demand was never so low at this hour, and retries may follow an outage"
             case Reason.ON_TRIAL:
                 return f"{_needs(self)}, but the last change is still on trial"
             case Reason.NOT_BLAMED | Reason.SLO_VIOLATED:
@@ -128,7 +146,7 @@ def decide(
         keep: Why the number may not shrink for another reason; None if it may.
         low: Lower bound; None for the policy's ``minReplicas``.
         high: Upper bound; None for the policy's ``maxReplicas``.
-        doubt: Why ``peak_demand`` is less than what was forecast; None if it is not.
+        doubt: Why ``peak_demand`` is not what was forecast; None if it is.
     """
     low = policy.bounds.min_replicas if low is None else low
     high = policy.bounds.max_replicas if high is None else high
@@ -167,6 +185,8 @@ def decide(
     elif desired > high or (desired == high and asked > high):
         desired = high
         trail.append((Reason.TOO_MANY_REPLICAS, desired))
+    elif desired > max(current, policy.bounds.max_replicas) and policy.bounds.on_max_breach is not MaxBreach.HONOR:
+        trail.append((Reason.MAX_RAISED, desired))
     return ScalingDecision(
         current=current,
         desired=desired,

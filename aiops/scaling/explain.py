@@ -68,7 +68,7 @@ _BELIEF: Final = frozenset({Reason.HISTORY_CAP, Reason.FORECAST_IMPLAUSIBLE})
 _RULES: Final[tuple[tuple[str, str, frozenset[Reason]], ...]] = (
     (
         "may it shrink",
-        "guard",
+        "guard, calendar",
         frozenset(
             {
                 Reason.DATA_MISSING,
@@ -76,13 +76,15 @@ _RULES: Final[tuple[tuple[str, str, frozenset[Reason]], ...]] = (
                 Reason.SLO_UNKNOWN,
                 Reason.ON_TRIAL,
                 Reason.NOT_BLAMED,
+                Reason.FORECAST_MISSING,
+                Reason.BLACKOUT,
             }
         ),
     ),
     ("stabilization", "behavior.scaleDown.stabilizationWindow", frozenset({Reason.SCALE_DOWN_STABILIZED})),
     ("tolerance", "behavior.scaleDown.tolerance", frozenset({Reason.WITHIN_TOLERANCE})),
     ("one step", "behavior", frozenset({Reason.SCALE_UP_LIMIT, Reason.SCALE_DOWN_LIMIT})),
-    ("bounds", "bounds", frozenset({Reason.TOO_FEW_REPLICAS, Reason.TOO_MANY_REPLICAS})),
+    ("bounds", "bounds", frozenset({Reason.TOO_FEW_REPLICAS, Reason.TOO_MANY_REPLICAS, Reason.MAX_RAISED})),
 )
 
 
@@ -121,10 +123,9 @@ def _seen(policy: ScalingPolicy, situation: Situation) -> Observation:
 
 def _need(policy: ScalingPolicy, situation: Situation, decision: ScalingDecision) -> list[Rule]:
     asked, load = policy.forecast, policy.load
-    what = f"the {asked.level:g} quantile of the highest demand within {format_duration(asked.window)}"
-    if not known(situation.forecast):
-        return [Rule("forecast", "forecast", f"{what}: there is none", None)]
-    rules = [Rule("forecast", "forecast", f"{what}: {situation.forecast:.6g}", None)]
+    what = f"the {policy.level:g} quantile of the highest demand within {format_duration(asked.window)}"
+    forecast = f"{situation.forecast:.6g}" if known(situation.forecast) else "there is none"
+    rules = [Rule("forecast", "forecast" if policy.prices is None else "prices", f"{what}: {forecast}", None)]
     doubted = next((each for each in decision.limits if each in _BELIEF), None)
     if doubted is not None:
         found = f"{doubted}: {decision.peak_demand:.6g} counts"
@@ -132,7 +133,11 @@ def _need(policy: ScalingPolicy, situation: Situation, decision: ScalingDecision
         found = "no earlier day is known to hold it against"
     else:
         found = f"not above {asked.history_cap:g} x {situation.usual:.6g}, or what the last hour had"
-    rules.append(Rule("belief", "forecast.historyCap", found, None))
+    if known(situation.forecast):
+        rules.append(Rule("belief", "forecast.historyCap", found, None))
+    if Reason.CALENDAR_EVENT in decision.limits[:1]:
+        planned = f"{decision.note} wants {decision.peak_demand:.6g} to be planned for"
+        rules.append(Rule("calendar", "calendar.events", planned, None))
     if decision.wanted is not None:
         sum_ = f"{decision.peak_demand:.6g} / ({load.capacity_per_replica:g} x {load.target_utilization:g})"
         rules.append(Rule("replicas", "load", sum_, decision.wanted))
@@ -148,6 +153,8 @@ def _applied(decision: ScalingDecision) -> list[Rule]:
         if reason is not None:
             replicas = numbers[reason]
         rules.append(Rule(rule, keys, "changes nothing" if reason is None else str(reason), replicas))
+    if decision.note:
+        rules.append(Rule("calendar", "calendar", f"{decision.note} on", decision.desired))
     if decision.guard is not None:
         rules.append(Rule("guard", "guard", decision.guard.message, decision.desired))
     rules.append(Rule("decision", "", decision.message, decision.desired))

@@ -19,13 +19,13 @@ from aiops.errors import ConfigError
 from aiops.scaling.decide import ScalingDecision
 from aiops.scaling.guard import GuardEvent
 from aiops.scaling.loop import step
-from aiops.scaling.policy import ScalingPolicy
+from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.scaling.policy_file import policy_in
 from aiops.scaling.reason import Reason
 from aiops.scaling.state import Observation, Phase, ScalingState
 
 _START: Final = datetime(2026, 1, 5, tzinfo=UTC)
-_SEEN: Final = ("current", "replicas", "ready", "demand", "ceiling")
+_DEMAND: Final[float | None] = 1.0  # before anything is forecast
 _KEPT: Final = ("replicas", "ceiling")  # left out: as in the turn before
 
 
@@ -39,7 +39,7 @@ class _Turn(_Told):
     current: int | None = Field(None, ge=0)
     replicas: int | None = Field(None, ge=0)
     ready: int | None = Field(None, ge=0)
-    demand: float | None = 1.0
+    demand: float | None = None
     ceiling: int | None = Field(None, ge=0)
     peak_demand: float | None
     slos: dict[str, float | None] = {}
@@ -48,6 +48,7 @@ class _Turn(_Told):
     desired: int
     reason: Reason = Field(strict=False)
     phase: Phase | None = Field(None, strict=False)
+    mode: Mode | None = Field(None, strict=False)
     event: GuardEvent | None = Field(None, strict=False)
     says: str = ""
 
@@ -144,16 +145,17 @@ def play(scenario: Scenario, policy: ScalingPolicy | None = None) -> Iterator[De
     assert decides is not None  # noqa: S101 - one of the two is there, as was just checked
     told = scenario.told
     state, now = ScalingState(baseline=told.baseline), told.start - told.every
-    current, kept, readings = 0, dict[str, int | None](), dict[str, float | None]()
+    current, demand, kept, readings = 0, _DEMAND, dict[str, int | None](), dict[str, float | None]()
     for index, turn in enumerate(told.turns):
         said = turn.model_fields_set
         kept |= {key: getattr(turn, key) for key in _KEPT if key in said}
         readings = turn.slos if "slos" in said else readings
         current = turn.current if turn.current is not None else current
+        demand = turn.demand if "demand" in said else demand if turn.peak_demand is None else turn.peak_demand
         departed = False
         for _ in range(turn.times):
             now += turn.after or told.every
-            observation = Observation(current=current, ready=turn.ready, demand=turn.demand, readings=readings, **kept)
+            observation = Observation(current=current, ready=turn.ready, demand=demand, readings=readings, **kept)
             decision, state = step(state, observation, turn.peak_demand, decides, now)
             differences = tuple(_differences(turn, decision, state))
             if differences and not departed:
@@ -169,6 +171,7 @@ def _differences(turn: _Turn, decision: ScalingDecision, state: ScalingState) ->
         ("desired", turn.desired, decision.desired),
         ("reason", turn.reason, decision.reason),
         ("phase", turn.phase, state.phase),
+        ("mode", turn.mode, state.effective_mode),
         ("event", turn.event, event),
     )
     for what, told, found in pairs:

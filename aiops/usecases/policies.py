@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,7 +75,7 @@ def read_policy(path: Path) -> Read:
     return Read(policy, spec)
 
 
-def check_policies(paths: Sequence[Path], startup_delay: timedelta) -> Iterator[Finding]:
+def check_policies(paths: Sequence[Path], startup_delay: timedelta, now: datetime) -> Iterator[Finding]:
     """Yield what is wrong or risky in each file; one ``ok`` for a file without either."""
     for path in yaml_files(paths):
         try:
@@ -85,9 +85,9 @@ def check_policies(paths: Sequence[Path], startup_delay: timedelta) -> Iterator[
             continue
         advice = [
             Finding(spec.where(key), "warning", f"{'.'.join(map(str, key))}: {says}")
-            for key, says in advise(policy, startup_delay)
+            for key, says in advise(policy, startup_delay, now)
         ]
-        yield from advice or [Finding(str(path), "ok", f"a policy in mode {policy.mode}")]
+        yield from advice or [Finding(str(path), "ok", f"a policy in mode {policy.mode}, level {policy.level:.4g}")]
 
 
 def check_scenarios(paths: Sequence[Path], policies: Sequence[Path]) -> Iterator[Finding]:

@@ -143,6 +143,20 @@ def test_explain_says_what_each_rule_makes_of_the_number(folder):
     assert [row["says"] for row in rows[4:7]] == ["ScaleDownStabilized", "changes nothing", "ScaleDownLimit"]
 
 
+def test_explain_says_what_the_calendar_asks_for(folder):
+    event = "{name: sale, start: 2026-11-27T12:00, end: 2026-11-27T14:00, multiplier: 3}"
+    (folder / "sale.yaml").write_text(f"{GOOD}calendar: {{timeZone: Europe/Berlin, events: [{event}]}}\n")
+
+    rows, _ = run(
+        *("explain", folder / "sale.yaml", "--current", 4, "--load", 90, "--forecast", 100, "--usual", 150),
+        *("--at", "2026-11-27T11:30:00+00:00"),
+    )
+
+    assert rows[2]["says"] == "event sale wants 450 to be planned for"
+    assert rows[3]["says"] == "450 / (50 x 1)"
+    assert rows[-1]["says"].startswith("4 -> 8: demand of up to 450 needs 9 replicas, more than one step may add; ev")
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

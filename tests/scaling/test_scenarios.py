@@ -38,7 +38,7 @@ def test_there_are_scenarios() -> None:
         ("times: 3", "demand: null", "s.yaml:7: turn 2: reason is DesiredWithinRange and not DataMissing; decided: "),
         ("20, ", "20, says: enough, ", "s.yaml:6: turn 1: the message does not say 'enough'; decided: hold 2"),
         ("20, ", "20, event: TrialPassed, ", "s.yaml:6: turn 1: event is None and not TrialPassed; decided: hold 2"),
-        ("20, ", "20, phase: OnTrial, ", "s.yaml:6: turn 1: phase is Watching and not OnTrial; decided: hold 2"),
+        ("20, ", "20, phase: OnTrial, ", "s.yaml:6: turn 1: phase is Proving and not OnTrial; decided: hold 2"),
     ],
 )
 def test_a_turn_that_goes_another_way_is_named_with_its_line_and_what_was_decided(written, instead, said) -> None:
