@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -200,6 +200,7 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
     from httpx import AsyncClient
 
     from aiops.adapters.alertmanager import AlertmanagerSink
+    from aiops.adapters.kept_trees import KeptTrees
     from aiops.adapters.monitor_file import MonitorFile
     from aiops.adapters.outbox import Outbox
     from aiops.detection.catalog import detector
@@ -207,9 +208,13 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
     from aiops.usecases.live import Live
 
     time = clock(configured)
-    url = str(configured.alertmanager.url)
-    async with AsyncClient(base_url=url, timeout=_ALERTMANAGER_SECONDS) as client:
-        outbox = Outbox(asked.state / "outbox.sqlite", AlertmanagerSink(client), time)
+    async with AsyncExitStack() as opened:
+        sinks = {}
+        for name, url in configured.alertmanager.replicas.items():
+            client = await opened.enter_async_context(AsyncClient(base_url=url, timeout=_ALERTMANAGER_SECONDS))
+            sinks[name] = AlertmanagerSink(client)
+        outbox = Outbox(asked.state / "outbox.sqlite", sinks, time)
+        trees = KeptTrees(asked.state / "trees.sqlite", time)
         try:
             yield Live(
                 clock=time,
@@ -220,8 +225,10 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
                 store=None if asked.registry is None else model_store(asked.registry),
                 model=asked.model,
                 limits=asked.limits,
+                trees=trees,
             )
         finally:
+            trees.close()
             outbox.close()
 
 

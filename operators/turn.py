@@ -24,7 +24,7 @@ from aiops.ports import Obstacle
 from aiops.scaling.policy_file import spec_from
 from aiops.scaling.reason import Reason
 from aiops.scaling.resource import FINALIZER, PredictiveScalerSpec
-from aiops.scaling.state import ScalingState
+from aiops.scaling.state import Phase, ScalingState
 from aiops.series.duration import parse_duration
 from aiops.usecases.scale import DemandQuery, Scaled, scale
 from operators import status
@@ -249,6 +249,13 @@ class Turns:
                 reason=str(decision.reason),
             )
             await self._event(before, kind, str(decision.reason), decision.message, about=about)
+        phase, told = scaled.state.phase, before.status.get("phase")
+        if phase is Phase.DEGRADED and told != phase:
+            await self._event(before, EventType.WARNING, str(phase), scaled.state.skill.message, about=after.version)
+        elif told in (Phase.LEARNING, Phase.PROVING, Phase.DEGRADED) and scaled.state.skill.trusted:
+            await self._event(before, EventType.NORMAL, "Trusted", scaled.state.skill.message, about=after.version)
+        if phase is Phase.LOCKED and told != phase:
+            await self._event(before, EventType.WARNING, str(phase), decision.message, about=after.version)
         in_the_way = scaled.obstacle
         if in_the_way is not None:
             told = status.condition(before.status, status.Kind.SCALING_ACTIVE).get("reason")

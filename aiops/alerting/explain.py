@@ -34,6 +34,7 @@ class Subject:
         model: Which model made the forecast; empty if there is none.
         runbook: Where to read what to do; empty if nowhere.
         labels: Sorted (label, value) pairs for routing, which go before those of the series.
+        scope: Sorted (label, value) pairs of what it belongs to, such as a service: one incident at a time.
     """
 
     key: SeriesKey
@@ -42,6 +43,7 @@ class Subject:
     model: str = ""
     runbook: str = ""
     labels: tuple[tuple[str, str], ...] = ()
+    scope: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,7 +131,7 @@ def replay_floors(case: Case, floors: IntArray, hpa: Hpa, scaler: str) -> Scalin
 
 def peaks_for(case: Case, policy: ScalingPolicy, forecaster: WindowForecaster) -> FloatArray:
     """Return the forecast that each decision of a replay reads, shape ``[m]``; NaN where there is none."""
-    return peaks_at_levels(case, policy.forecast.window, forecaster, np.array([policy.forecast.level]))[:, 0]
+    return peaks_at_levels(case, policy.forecast.window, forecaster, np.array([policy.level]))[:, 0]
 
 
 def peaks_at_levels(case: Case, window: timedelta, forecaster: WindowForecaster, levels: FloatArray) -> FloatArray:
@@ -186,7 +186,7 @@ def replay_peaks(
     if (mode, hpa is None) not in ((Mode.FLOOR, False), (Mode.DIRECT, True)):
         raise ConfigError(f"a replay in mode {mode} {'needs' if mode is Mode.FLOOR else 'goes without'} an HPA")
     cluster = Cluster(case.workload, hpa, replicas=case.first_replicas)
-    turns = _decide_all(case, policy, peaks, cluster.replicas if hpa is None else hpa.min_replicas, cluster)
+    turns = _decide_all(case, policy, peaks, cluster.replicas if hpa is None else hpa.min_replicas, cluster, mode)
     return judge(case.name, scaler, case.workload, cluster.track, case.scored, turns)
 
 
@@ -206,16 +206,17 @@ def floors_of(case: Case, policy: ScalingPolicy, peaks: FloatArray, min_replicas
 
 def decide_floors(case: Case, policy: ScalingPolicy, peaks: FloatArray, min_replicas: int = 1) -> list[Turn]:
     """Return every decision of a replay in mode Floor, from ``lead`` before the scored time on; see ``floors_of``."""
-    return _decide_all(case, policy, peaks, min_replicas, None)
+    return _decide_all(case, policy, peaks, min_replicas, None, Mode.FLOOR)
 
 
 def _decide_all(
-    case: Case, policy: ScalingPolicy, peaks: FloatArray, current: int, cluster: Cluster | None
+    case: Case, policy: ScalingPolicy, peaks: FloatArray, current: int, cluster: Cluster | None, mode: Mode
 ) -> list[Turn]:
     if peaks.shape != case.cutoffs.shape:
         raise DataError(f"expected one forecast a decision, {case.cutoffs.shape}, got {peaks.shape}")
-    # A replay has no SLO to read, and a guard without answers would never let go of anything.
-    policy = policy.model_copy(update={"guard": None, "suspend": False})
+    # A replay has no SLO to read, and a guard without answers would never let go of anything. It starts trusted.
+    trust = policy.trust.model_copy(update={"proving": timedelta()})
+    policy = policy.model_copy(update={"mode": mode, "guard": None, "suspend": False, "trust": trust})
     state, now = ScalingState(), case.workload.demand.start
     syncs, interval = case.syncs_between_decisions, case.syncs_between_decisions * SYNC
     turns = []

@@ -64,12 +64,12 @@ class Contender:
     def policy_of(self, case: Case, level: float | None = None) -> ScalingPolicy:
         """Return the policy for one workload, at another level if one is given."""
         load = self.policy.load.model_copy(update={"capacity_per_replica": case.capacity_per_replica})
-        forecast = self.policy.forecast
+        forecast, prices = self.policy.forecast, self.policy.prices
         if level is not None:
-            forecast = forecast.model_copy(update={"level": level})
+            forecast, prices = forecast.model_copy(update={"level": level}), None
         if not self.own_window:
             forecast = forecast.model_copy(update={"window": max(forecast.window, case.covers)})
-        return self.policy.model_copy(update={"load": load, "forecast": forecast})
+        return self.policy.model_copy(update={"load": load, "forecast": forecast, "prices": prices})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -134,7 +134,7 @@ def sweep_case(case: Case, contenders: Sequence[Contender], grid: Grid) -> list[
 
 
 def _sweep_contender(case: Case, contender: Contender, grid: Grid) -> Sweep:
-    levels = np.array(grid.levels or (contender.policy.forecast.level,))
+    levels = np.array(grid.levels or (contender.policy_of(case).level,))
     started = time.perf_counter()
     window = contender.policy_of(case).forecast.window
     peaks = peaks_at_levels(case, window, contender.forecaster, levels)

@@ -231,19 +231,16 @@ def forecast(
 def _contenders(policies: list[Path], forecasters: list[str]) -> list[Contender]:
     from aiops.backtest.study import Contender
     from aiops.forecasting.catalog import window_forecaster
-    from aiops.scaling.policy_file import load_policy
     from aiops.usecases.capacity import contenders_of
+    from aiops.usecases.policies import read_policies
 
     if policies and forecasters:
         raise ConfigError("give --policy or --forecaster, not both: a policy names its own forecaster")
     if not policies:
         return contenders_of(forecasters or [_OURS, "last-week"])
-    found = {path.stem: load_policy(_text(path), str(path)) for path in policies}
-    if len(found) < len(policies):
-        raise ConfigError("two policies share a file name, and tables could not tell them apart: rename one")
     return [
         Contender(name=name, policy=each, forecaster=window_forecaster(each.forecast.model), own_window=True)
-        for name, each in found.items()
+        for name, each in read_policies(policies).items()
     ]
 
 
@@ -281,13 +278,6 @@ def _capacity_of(contenders: Sequence[Contender]) -> float | None:
     """Return what the policies say that one replica serves; None if they disagree: a table has pods of one size."""
     said = {each.policy.load.capacity_per_replica for each in contenders}
     return said.pop() if len(said) == 1 else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the policy {path}: {error}") from error
 
 
 def _command() -> str:

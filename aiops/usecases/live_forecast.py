@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from aiops.errors import DataError, ModelNotFoundError
+from aiops.forecasting.boosted_trees import TreeStore
 from aiops.forecasting.catalog import window_forecaster
 from aiops.forecasting.forecast import Forecast
 from aiops.forecasting.forecaster import WindowForecaster
@@ -28,9 +29,13 @@ class Windows:
 
     The window begins at ``now``; its first step is the one after the newest value, up to some steps earlier. So data
     that grow old make the window longer, and its maximum no smaller.
+
+    Args:
+        store: Keeps what models have learnt for the next process; None if nothing does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, store: TreeStore | None = None) -> None:
+        self._store = store
         self._made: OrderedDict[tuple[object, ...], asyncio.Future[FloatArray]] = OrderedDict()
         # Of its own: the threads of the loop may all wait for a Prometheus that does not answer.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="windows")
@@ -50,7 +55,7 @@ class Windows:
         task = self._made.get(place)
         if task is None:
             name = asked.window_model
-            forecaster = self._models.get(name) or window_forecaster(name)
+            forecaster = self._models.get(name) or window_forecaster(name, self._store)
             self._models[name] = forecaster
             last = np.array([len(series) - 1])
             task = self._made[place] = asyncio.get_running_loop().run_in_executor(

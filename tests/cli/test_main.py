@@ -43,7 +43,8 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["backtest", "scaling"], ["backtest", "forecast"], ["train"], ["inspect"], ["demo"]]
+    "command",
+    [[], ["backtest", "scaling"], ["backtest", "forecast"], ["policy", "check"], ["train"], ["inspect"], ["demo"]],
 )
 def test_help_opens_with_an_example(command):
     said = run(*command, "--help")

@@ -183,10 +183,8 @@ def test_trouble_is_told_explained_sent_again_and_resolved(prometheus, tmp_path)
     assert alert["labels"] == {
         "alertname": "SeriesAnomalous",
         "severity": "page",
-        "metric": "live_told",
         "service": "checkout",
         "team": "shop",
-        "monitor": "traffic",
     }
     words = alert["annotations"]
     begin = START + trouble.start * MINUTE
