@@ -124,12 +124,12 @@ def steps_of_a_day(step: timedelta) -> int:
 
 def possible(forecasts: FloatArray, values: FloatArray, unit: str) -> FloatArray:
     """Return forecasts as the series can be: within its bounds, and in whole numbers where it never was in others."""
-    within = np.clip(forecasts, *_bounds(values, unit))
+    within = np.clip(forecasts, *bounds(values, unit))
     known = values[~np.isnan(values)]
     return np.round(within) if (known == np.round(known)).all() else within
 
 
-def _bounds(values: FloatArray, unit: str) -> tuple[float, float]:
+def bounds(values: FloatArray, unit: str) -> tuple[float, float]:
     """Return what no quantile may pass: 0 where history never was below; 100 where it looks like a percentage."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if low < 0:
