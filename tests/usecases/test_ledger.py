@@ -76,10 +76,10 @@ def test_what_the_plain_hpa_did_is_what_the_plain_hpa_would_have_done(case, hpa,
 
     found = ledger_of(watched(), demand, decided=floors, **there)
 
-    for done, plain in zip(found[DONE], found[PLAIN], strict=True):
-        assert done.demand == plain.demand
-        assert done.unmet == pytest.approx(plain.unmet, abs=1e-4 * done.demand)
-        assert done.replica_hours == pytest.approx(plain.replica_hours, rel=1e-3)
+    # The first day begins with other pods: a simulation knows nothing of the time before.
+    for done, plain in list(zip(found[DONE], found[PLAIN], strict=True))[1:]:
+        assert done.day == plain.day
+        assert done[1:] == pytest.approx(plain[1:])
     with_floor = replay_floors(case, np.repeat(floors, 4).astype(np.int64), hpa, "")
     kept = slice(0, len(did.demand) - 8)
     short = replace(
@@ -88,9 +88,9 @@ def test_what_the_plain_hpa_did_is_what_the_plain_hpa_would_have_done(case, hpa,
         replicas=with_floor.track.replicas[kept].astype(float),
         ready=with_floor.track.ready[kept].astype(float),
     )
-    for ours, expected in zip(found[FLOOR], ledger(short), strict=True):
-        assert ours.unmet == pytest.approx(expected.unmet, abs=1e-4 * ours.demand)
-        assert ours.replica_hours == pytest.approx(expected.replica_hours, rel=5e-3)  # it begins with other pods
+    for ours, expected in list(zip(found[FLOOR], ledger(short), strict=True))[1:]:
+        assert ours.day == expected.day
+        assert ours[1:] == pytest.approx(expected[1:])
     assert sum(each.unmet for each in found[FLOOR]) < 0.2 * sum(each.unmet for each in found[PLAIN])
     assert all(each.unmet == 0 for each in found[ORACLE])
 
