@@ -222,7 +222,7 @@ def test_points_whose_shapes_disagree_are_refused():
 
 
 def test_history_that_every_detector_forgets_is_passed_over():
-    scorer = Scorer([HalfSpaceDetector(trees=3, height=4, window=40)])
+    scorer = Scorer([ResidualDetector(warm_up=10, level_memory=5, scale_memory=50)])
     memory = scorer.detectors[0].memory_points
     values = np.random.default_rng(0).normal(size=memory + 5)
     learnt = []
