@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -155,7 +155,10 @@ class Backlog:
 
 
 class AlertOutbox(Protocol):
-    """Where alerts wait until they are delivered; what was put there survives the end of the process."""
+    """Where alerts wait until they are delivered; what was put there survives the end of the process.
+
+    Beside the alerts that people are told of, it keeps what these were made from.
+    """
 
     def put(self, alerts: Sequence[Alert]) -> None:
         """Keep the present state of these alerts, in their order; when it returns they are on disk.
@@ -166,6 +169,22 @@ class AlertOutbox(Protocol):
 
     def firing(self) -> Mapping[str, tuple[Alert, datetime]]:
         """Return what was last put as firing, by fingerprint, with when that was."""
+        ...
+
+    def keep_series(self, alerts: Sequence[Alert]) -> None:
+        """Keep what the rules said of single series, which is not delivered; what is resolved is forgotten."""
+        ...
+
+    def series(self) -> Mapping[str, tuple[Alert, datetime]]:
+        """Return the alerts of series that fire, by fingerprint, with when they were kept."""
+        ...
+
+    def note_told(self, incidents: Mapping[str, Alert]) -> None:
+        """Remember incidents that people were told of, each under a name of its own, for four weeks."""
+        ...
+
+    def told(self) -> Mapping[str, Alert]:
+        """Return them by name."""
         ...
 
     def backlog(self) -> Backlog:
@@ -234,8 +253,11 @@ class Workload(Protocol):
 class Mapper(Protocol):
     """Runs CPU-heavy work over many items: in this process, in local processes, or on a cluster."""
 
-    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[int, Result | Exception]]:
-        """Yield (index, result) as each is done, in any order; an item that fails yields its exception."""
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[int, Result | Exception]]:
+        """Yield (index, result) as each is done, in any order; an item that fails yields its exception.
+
+        Items are taken as they are needed, a few a worker ahead: they may be read while others are worked on.
+        """
         ...
 
 

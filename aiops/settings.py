@@ -132,9 +132,37 @@ class AlertmanagerSettings(BaseModel, frozen=True, extra="forbid"):
 
     Attributes:
         url: Where it answers, with the path prefix if it has one.
+        urls: Every replica of it, with commas between, if as text; instead of ``url``. Each is sent every alert, as
+            Prometheus does: they tell each other what they have notified.
     """
 
     url: AnyHttpUrl = AnyHttpUrl("http://localhost:9093")
+    urls: Annotated[tuple[AnyHttpUrl, ...], NoDecode, BeforeValidator(_names)] = ()
+
+    @property
+    def replicas(self) -> dict[str, str]:
+        """Return the address of each replica, by a name for logs and metrics."""
+        if not self.urls:
+            return {"alertmanager": str(self.url)}
+        return {f"{each.host}:{each.port}": str(each) for each in self.urls}
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if len(self.replicas) < len(self.urls):
+            raise ValueError("urls names a replica twice: each has a host and port of its own")
+        return self
+
+
+class LinkSettings(BaseModel, frozen=True, extra="forbid"):
+    """Addresses as people reach them from an alert, where they differ from ours.
+
+    Attributes:
+        prometheus: Of Prometheus; that of ``prometheus`` if None.
+        alertmanager: Of Alertmanager; the first of ``alertmanager`` if None.
+    """
+
+    prometheus: AnyHttpUrl | None = None
+    alertmanager: AnyHttpUrl | None = None
 
 
 class ClockSettings(BaseModel, frozen=True, extra="forbid"):
@@ -208,7 +236,7 @@ class TrainingSettings(_Asked):
     """
 
     horizon: _PositiveTime = timedelta(days=2)
-    forecasters: _Names = ("seasonal-naive", "weekly-naive", "holt-winters")
+    forecasters: _Names = ("seasonal-naive", "fleet")
     choosing: int = Field(default=2, ge=1)
     judging: int = Field(default=2, ge=1)
     margin: float = Field(default=0.02, ge=0, lt=1)
@@ -253,6 +281,7 @@ class Settings(BaseSettings):
     Attributes:
         prometheus: Where telemetry is read.
         alertmanager: Where alerts are sent.
+        links: Where people go on from an alert.
         clock: What time it is.
         training: What is trained every day.
         capacity: What is replayed every week.
@@ -270,6 +299,7 @@ class Settings(BaseSettings):
 
     prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
     alertmanager: AlertmanagerSettings = Field(default_factory=AlertmanagerSettings)
+    links: LinkSettings = Field(default_factory=LinkSettings)
     clock: ClockSettings = Field(default_factory=ClockSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     capacity: CapacitySettings = Field(default_factory=CapacitySettings)

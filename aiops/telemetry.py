@@ -56,6 +56,11 @@ BUNDLE_INFO: Final = "aiops_bundle_info"
 BUNDLE_CUTOFF: Final = "aiops_bundle_cutoff_timestamp_seconds"
 BUNDLE_END: Final = "aiops_bundle_end_timestamp_seconds"
 BUNDLE_REFUSED: Final = "aiops_bundle_refused_total"
+ALERTMANAGER_UP: Final = "aiops_alertmanager_up"
+INCIDENTS: Final = "aiops_incidents_total"
+INCIDENT_SERIES: Final = "aiops_incident_series"
+ALERT_BUDGET: Final = "aiops_alert_budget_per_week"
+ALERT_BUDGET_USED: Final = "aiops_alert_budget_used_ratio"
 OUTBOX_ALERTS: Final = "aiops_outbox_alerts"
 OUTBOX_OLDEST: Final = "aiops_outbox_oldest_seconds"
 ALERTS_SENT: Final = "aiops_alerts_sent_total"
@@ -68,6 +73,8 @@ SCALER_CURRENT: Final = "aiops_scaler_current_replicas"
 SCALER_FLOOR: Final = "aiops_scaler_floor_replicas"
 SCALER_READY: Final = "aiops_scaler_ready_replicas"
 SCALER_MODE: Final = "aiops_scaler_mode"
+SCALER_PHASE: Final = "aiops_scaler_phase"
+SCALER_LOSS_RATIO: Final = "aiops_scaler_loss_ratio"
 SCALER_FORECAST_AGE: Final = "aiops_scaler_forecast_age_seconds"
 SCALER_ROLLBACKS: Final = "aiops_scaler_rollbacks_total"
 DECISIONS: Final = "aiops_decisions_total"
@@ -89,6 +96,14 @@ _METRICS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     BUNDLE_CUTOFF: ("Stamp of the latest observation that the bundle in use was made from.", ()),
     BUNDLE_END: ("When the last forecast of the bundle in use runs out.", ()),
     BUNDLE_REFUSED: ("Bundles that were not taken, the one before them staying.", ("reason",)),
+    ALERTMANAGER_UP: ("Whether the last request to this replica of Alertmanager was answered.", ("replica",)),
+    INCIDENTS: ("Incidents: told; withheld by the budget; over before anybody was told.", ("outcome", "severity")),
+    INCIDENT_SERIES: ("Series in incidents that are open, told of or not.", ()),
+    ALERT_BUDGET: ("Incidents a week that the budget of a scope allows.", ("scope",)),
+    ALERT_BUDGET_USED: (
+        "Share of a scope's budget that is used up; above 1: too odd to withhold.",
+        ("scope",),
+    ),
     OUTBOX_ALERTS: ("Alert changes that Alertmanager does not know of yet.", ()),
     OUTBOX_OLDEST: ("How long the oldest of them has waited.", ()),
     ALERTS_SENT: ("Alert states that Alertmanager took, those sent again before they expire included.", ()),
@@ -100,6 +115,8 @@ _METRICS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     SCALER_FLOOR: ("minReplicas of the HPA.", _SCALER),
     SCALER_READY: ("Replicas that serve.", _SCALER),
     SCALER_MODE: ("1 for the mode in force, 0 for the others.", (*_SCALER, "mode")),
+    SCALER_PHASE: ("1 for where the guard stands, 0 for the others.", (*_SCALER, "phase")),
+    SCALER_LOSS_RATIO: ("How many times the loss of reactive scaling forecasts had over two hours.", _SCALER),
     SCALER_FORECAST_AGE: ("Time since the newest observation of the forecast in use was known.", _SCALER),
     SCALER_ROLLBACKS: ("Changes that were taken back because they did harm.", _SCALER),
     DECISIONS: ("Decisions, those to leave all as it is included.", ("mode", "reason")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,6 +21,7 @@ from aiops.settings import Settings
 
 if TYPE_CHECKING:
     from aiops.adapters.folder import Entry, FolderSource
+    from aiops.alerting.links import Links
     from aiops.usecases.live import Limits, Live
 
 _ALERTMANAGER_SECONDS = 10.0
@@ -200,6 +201,7 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
     from httpx import AsyncClient
 
     from aiops.adapters.alertmanager import AlertmanagerSink
+    from aiops.adapters.kept_trees import KeptTrees
     from aiops.adapters.monitor_file import MonitorFile
     from aiops.adapters.outbox import Outbox
     from aiops.detection.catalog import detector
@@ -207,9 +209,13 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
     from aiops.usecases.live import Live
 
     time = clock(configured)
-    url = str(configured.alertmanager.url)
-    async with AsyncClient(base_url=url, timeout=_ALERTMANAGER_SECONDS) as client:
-        outbox = Outbox(asked.state / "outbox.sqlite", AlertmanagerSink(client), time)
+    async with AsyncExitStack() as opened:
+        sinks = {}
+        for name, url in configured.alertmanager.replicas.items():
+            client = await opened.enter_async_context(AsyncClient(base_url=url, timeout=_ALERTMANAGER_SECONDS))
+            sinks[name] = AlertmanagerSink(client)
+        outbox = Outbox(asked.state / "outbox.sqlite", sinks, time)
+        trees = KeptTrees(asked.state / "trees.sqlite", time)
         try:
             yield Live(
                 clock=time,
@@ -220,9 +226,22 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
                 store=None if asked.registry is None else model_store(asked.registry),
                 model=asked.model,
                 limits=asked.limits,
+                links=_links(configured),
+                trees=trees,
             )
         finally:
+            trees.close()
             outbox.close()
+
+
+def _links(configured: Settings) -> Links:
+    from aiops.alerting.links import Links
+
+    replicas = configured.alertmanager.replicas
+    return Links(
+        prometheus=str(configured.links.prometheus or configured.prometheus.url),
+        alertmanager=str(configured.links.alertmanager or next(iter(replicas.values()))),
+    )
 
 
 def score_folder(source: Path, output: Path, budget: float, advance: Callable[[int, int], None]) -> FolderScored:

@@ -159,7 +159,9 @@ async def operator(options: Options, forecasts: ForecastSource, configured: Sett
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS))
     with connect() as api:
-        async with httpx.AsyncClient(base_url=str(configured.alertmanager.url), timeout=_ALERT_SECONDS) as client:
+        async with httpx.AsyncClient(
+            base_url=next(iter(configured.alertmanager.replicas.values())), timeout=_ALERT_SECONDS
+        ) as client:
             yield Operator(
                 api,
                 options,

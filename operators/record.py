@@ -8,6 +8,7 @@ from aiops import telemetry
 from aiops.scaling.policy import Mode
 from aiops.scaling.reason import Reason
 from aiops.scaling.resource import PredictiveScalerSpec
+from aiops.scaling.state import Phase
 from aiops.usecases.scale import Scaled
 
 Key = tuple[str, str]
@@ -21,6 +22,7 @@ _GAUGES = (
     telemetry.SCALER_FLOOR,
     telemetry.SCALER_READY,
     telemetry.SCALER_FORECAST_AGE,
+    telemetry.SCALER_LOSS_RATIO,
 )
 
 
@@ -47,11 +49,15 @@ class Record:
             floor,
             replicas.ready,
             age,
+            None if scaled.state.skill.judged is None else scaled.state.skill.losses[1].ratio,
         )
         for name, value in zip(_GAUGES, values, strict=True):
             _set(name, key, value)
         for each in Mode:
             telemetry.gauge(telemetry.SCALER_MODE).labels(*key, str(each)).set(float(each is mode))
+        phase = scaled.state.phase
+        for stands in Phase:
+            telemetry.gauge(telemetry.SCALER_PHASE).labels(*key, str(stands)).set(float(stands is phase))
         rollbacks = telemetry.counter(telemetry.SCALER_ROLLBACKS).labels(*key)  # there from the first turn on, at 0
         if decision.reason is Reason.ROLLED_BACK:
             rollbacks.inc()
@@ -78,6 +84,8 @@ class Record:
             _set(name, key, None)
         for each in Mode:
             _remove(telemetry.SCALER_MODE, (*key, str(each)))
+        for stands in Phase:
+            _remove(telemetry.SCALER_PHASE, (*key, str(stands)))
 
     def leading(self, leads: bool) -> None:
         """Note whether this process holds the lease."""

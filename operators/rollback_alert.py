@@ -1,4 +1,4 @@
-"""The alert that a change was taken back: sent at every turn of the cool-down, resolved when it is over.
+"""The alert that a change was taken back: sent at every turn of the cool-down or the lock, resolved when it is over.
 
 It is made from the state alone, so a process that takes over goes on with it. If none does, Alertmanager resolves it by
 itself when it is not repeated.
@@ -42,9 +42,9 @@ class RollbackAlerts:
         self._firing: dict[str, datetime] = {}
 
     async def tell(self, scaler: Scaler, spec: PredictiveScalerSpec, scaled: Scaled) -> None:
-        """Send the alert while a cool-down runs, and its end once when it is over."""
+        """Send the alert while a cool-down runs or the guard is locked, and its end once when it is over."""
         state = scaled.state
-        if state.hold_until is None or state.rolled_back_at is None:
+        if not state.holds or state.rolled_back_at is None:
             await self.end(scaler, scaled.at)
             return
         self._firing[scaler.uid] = state.rolled_back_at
@@ -53,7 +53,7 @@ class RollbackAlerts:
             "summary": f"A change of {spec.target.kind} {spec.target.name} was taken back because it did harm.",
             "why": said,
             "since": state.rolled_back_at.isoformat(),
-            "until": state.hold_until.isoformat(),
+            "until": "a person unlocks" if state.hold_until is None else state.hold_until.isoformat(),
             "observed": ", ".join(f"{name}: {value}" for name, value in sorted(scaled.readings.items())),
             "expected": ", ".join(
                 f"{slo.name}: at most {slo.threshold}" for slo in (spec.guard.slos if spec.guard else ())

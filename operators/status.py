@@ -16,10 +16,12 @@ from typing import Any, Final
 from aiops.adapters.kubernetes_control import Adoption
 from aiops.scaling.decide import ScalingDecision
 from aiops.scaling.guard import Verdict
+from aiops.scaling.loop import acts
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.scaling.reason import Reason
-from aiops.scaling.state import Phase, ScalingState
+from aiops.scaling.state import ScalingState
 from aiops.series import epoch_seconds
+from aiops.series.duration import duration_text
 from aiops.usecases.scale import Scaled
 
 Status = dict[str, Any]
@@ -62,7 +64,14 @@ class Condition:
 
 
 def of_turn(
-    before: Status, generation: int, policy: ScalingPolicy, scaled: Scaled, adoption: Adoption | None, *, has_hpa: bool
+    before: Status,
+    generation: int,
+    policy: ScalingPolicy,
+    scaled: Scaled,
+    adoption: Adoption | None,
+    *,
+    has_hpa: bool,
+    lead_time: str = "",
 ) -> Status:
     """Return the status after a turn that came to a decision.
 
@@ -73,12 +82,14 @@ def of_turn(
         scaled: What the turn came to.
         adoption: What we hold, this turn's change included; None for nothing.
         has_hpa: Whether the number that is controlled is an HPA's floor.
+        lead_time: What was learnt of the start of pods; empty if nothing was to be learnt.
     """
     decision, state, replicas = scaled.decision, scaled.state, scaled.replicas
     mode = state.effective_mode or policy.mode
     same = before.get("reason") == str(decision.reason) and before.get("desiredReplicas") == decision.desired
     status: Status = {
         "observedGeneration": generation,
+        "phase": str(state.phase),
         "effectiveMode": str(mode),
         "currentReplicas": replicas.current if replicas.asked is None else replicas.asked,
         "desiredReplicas": decision.desired,
@@ -97,7 +108,7 @@ def of_turn(
                     message="all that the spec names is there",
                 ),
                 _scaling_active(policy, scaled),
-                _forecast_available(scaled),
+                _forecast_available(policy, scaled, lead_time),
                 _guard_healthy(policy, decision, state, scaled.no_reading),
             ),
         ),
@@ -165,11 +176,20 @@ def _scaling_active(policy: ScalingPolicy, scaled: Scaled) -> Condition:
     if not policy.mode.applies:
         message = f"mode {policy.mode} changes nothing: set spec.mode to Floor or Direct"
         return Condition(kind=kind, truth=Truth.FALSE, reason=f"Mode{policy.mode}", message=message)
+    skill = scaled.state.skill
+    if not acts(policy.mode, skill):
+        proving = duration_text(policy.trust.proving)
+        message = f"{skill.message}; they may change something after {proving} in which they lose less"
+        return Condition(kind=kind, truth=Truth.FALSE, reason="Unproven", message=message)
+    if not skill.trusted:
+        what = "the floor follows" if policy.mode is Mode.FLOOR else "the replicas follow"
+        message = f"{skill.message}; {what} present demand"
+        return Condition(kind=kind, truth=Truth.TRUE, reason="Reactive", message=message)
     what = "the HPA's minReplicas follows" if policy.mode is Mode.FLOOR else "the replicas follow"
     return Condition(kind=kind, truth=Truth.TRUE, reason=f"Mode{policy.mode}", message=f"{what} the decisions")
 
 
-def _forecast_available(scaled: Scaled) -> Condition:
+def _forecast_available(policy: ScalingPolicy, scaled: Scaled, lead_time: str) -> Condition:
     kind = Kind.FORECAST_AVAILABLE
     if scaled.peak is None:
         message = scaled.no_forecast or "no forecast was asked for"
@@ -177,7 +197,10 @@ def _forecast_available(scaled: Scaled) -> Condition:
     if scaled.demand is None:
         message = f"there is a forecast by {scaled.peak.model}, and present demand is unknown: {scaled.trouble}"
         return Condition(kind=kind, truth=Truth.UNKNOWN, reason=Reason.DATA_MISSING, message=message)
-    return Condition(kind=kind, truth=Truth.TRUE, reason="Fresh", message=f"forecasts by {scaled.peak.model}")
+    message = f"forecasts by {scaled.peak.model}"
+    if lead_time:
+        message += f" for the next {duration_text(policy.forecast.window)}: {lead_time}"
+    return Condition(kind=kind, truth=Truth.TRUE, reason="Fresh", message=message)
 
 
 def _guard_healthy(policy: ScalingPolicy, decision: ScalingDecision, state: ScalingState, no_reading: str) -> Condition:
@@ -187,8 +210,9 @@ def _guard_healthy(policy: ScalingPolicy, decision: ScalingDecision, state: Scal
         return Condition(kind=kind, truth=Truth.UNKNOWN, reason="NoGuard", message=message)
     if report is None:
         return Condition(kind=kind, truth=Truth.UNKNOWN, reason="NotChecked", message=decision.message)
-    if state.phase is Phase.COOLDOWN:
-        return Condition(kind=kind, truth=Truth.FALSE, reason=Reason.ROLLED_BACK, message=report.message)
+    if state.holds:
+        reason = Reason.ROLLED_BACK if state.lock is None else Reason.LOCKED
+        return Condition(kind=kind, truth=Truth.FALSE, reason=reason, message=report.message)
     match report.verdict:
         case Verdict.BAD:
             return Condition(kind=kind, truth=Truth.FALSE, reason=Reason.SLO_VIOLATED, message=report.message)
@@ -240,6 +264,9 @@ def _news(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:
     old, new = dict(before or {}), dict(after)
     old_needs, new_needs = old.pop("needs", []), new.pop("needs", [])
     old.pop("decidedAt", None), new.pop("decidedAt", None)
+    old_skill, new_skill = old.pop("skill", {}), new.pop("skill", {})
+    if any(old_skill.get(key) != new_skill.get(key) for key in ("since", "proven", "trusted")):
+        return True
     if old != new or not old_needs or not new_needs or old_needs[-1][1] != new_needs[-1][1]:
         return old != new or bool(new_needs)
     earlier, lately = [tuple(each) for each in old_needs[:-1]], [tuple(each) for each in new_needs[:-1]]

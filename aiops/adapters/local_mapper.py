@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from itertools import chain, islice
 from typing import TypeVar
 
 from aiops.errors import FitFailedError
@@ -16,11 +18,16 @@ from aiops.errors import FitFailedError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")}
+"""Environment of a worker: one thread in each, as there is one worker a core."""
+_AT_ONCE = 2
+
 
 class LocalMapper:
-    """Runs work here, or in fresh processes beside this one.
+    """Runs work here, or in fresh processes beside this one, one thread each.
 
-    An item whose worker dies is tried once more, alone; if that worker dies, too, it yields an error that says so.
+    An item whose worker dies is tried once more, alone; if that worker dies, too, it yields an error that says so. At
+    most two items a worker are handed out at a time.
 
     Args:
         workers: Processes; 1 stays in this process. Work and items must be importable there: functions of a module,
@@ -30,54 +37,81 @@ class LocalMapper:
     def __init__(self, workers: int = 1) -> None:
         self._workers = workers
 
-    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[int, Result | Exception]]:
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[int, Result | Exception]]:
         """Yield (index, result) as each is done; an item that fails yields its exception."""
-        if min(self._workers, len(items)) <= 1:
-            for index, item in enumerate(items):
+        waiting = enumerate(items)
+        first = list(islice(waiting, 2))
+        if self._workers <= 1 or len(first) < 2:
+            for index, item in chain(first, waiting):
                 try:
                     yield index, work(item)
                 except Exception as error:  # noqa: BLE001 - the caller decides what a failed item means
                     yield index, error
             return
-        left = dict(enumerate(items))
-        while left:
-            yield from _shared(self._workers, work, left)
+        left: dict[int, Item] = {}
+        coming = chain(first, waiting)
+        while True:
+            yield from _shared(self._workers, work, coming, left)
+            if not left:
+                return
             # A worker died, and left undone what others had. One of the items that were handed out did it.
-            for index in list(left)[: 2 * self._workers + 1]:
-                alone = {index: left.pop(index)}
-                yield from _shared(1, work, alone)
+            for index in list(left):
+                alone: dict[int, Item] = {}
+                yield from _shared(1, work, iter([(index, left.pop(index))]), alone)
                 if alone:
                     yield index, FitFailedError("its worker died twice: give it more memory, or fewer workers")
 
 
 def _shared(
-    workers: int, work: Callable[[Item], Result], left: dict[int, Item]
+    workers: int, work: Callable[[Item], Result], coming: Iterator[tuple[int, Item]], left: dict[int, Item]
 ) -> Iterator[tuple[int, Result | Exception]]:
-    """Run in fresh processes, and take what is done out of ``left``; what a dying worker left undone stays."""
+    """Run in fresh processes until nothing comes or one of them dies; what that left undone is in ``left``."""
     # A fork would copy the threads of a progress bar, and their locks.
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     others = set(multiprocessing.active_children())
     try:
-        futures: dict[Future[Result], int] = {}
-        with _deaf_to_interrupts(), suppress(BrokenProcessPool):  # a worker may die before all is handed out
-            for index, item in left.items():
-                futures[pool.submit(work, item)] = index
-        for future in as_completed(futures):
-            index = futures[future]
-            try:
-                result: Result | Exception = future.result()
-            except BrokenProcessPool:
-                continue
-            except Exception as error:  # noqa: BLE001 - the caller decides what a failed item means
-                result = error
-            del left[index]
-            yield index, result
+        running: dict[Future[Result], int] = {}
+        alive = True
+        while True:
+            while alive and len(running) < _AT_ONCE * workers and (following := next(coming, None)) is not None:
+                index, item = following
+                left[index] = item
+                with _deaf_to_interrupts(), _one_thread():
+                    try:
+                        running[pool.submit(work, item)] = index
+                    except BrokenProcessPool:
+                        alive = False
+            if not running:
+                break
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                index = running.pop(future)
+                try:
+                    result: Result | Exception = future.result()
+                except BrokenProcessPool:
+                    alive = False
+                    continue
+                except Exception as error:  # noqa: BLE001 - the caller decides what a failed item means
+                    result = error
+                del left[index]
+                yield index, result
     except BaseException:  # Ctrl-C, or nobody wants the rest: do not wait for it
         pool.shutdown(wait=False, cancel_futures=True)
         for child in set(multiprocessing.active_children()) - others:
             child.terminate()
         raise
     pool.shutdown()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let processes that are started within keep to one thread: libraries would take one a core in each of them."""
+    set_here = [name for name in ONE_THREAD if name not in os.environ]
+    os.environ.update({name: ONE_THREAD[name] for name in set_here})
+    try:
+        yield
+    finally:
+        for name in set_here:
+            del os.environ[name]
 
 
 @contextmanager

@@ -8,11 +8,13 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from aiops import __version__
+from aiops.adapters.local_mapper import ONE_THREAD
 from aiops.errors import ConfigError, FitFailedError, UpstreamUnavailableError
 
 Item = TypeVar("Item")
@@ -21,8 +23,6 @@ Result = TypeVar("Result")
 _TRIES = 2
 _PATIENCE_SECONDS = 5.0
 _OBJECT_STORE_BYTES = 256 * 2**20
-# Libraries would otherwise take a thread a core in each worker.
-_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")}
 # Read when Ray is imported. What an operator has set stays.
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -52,22 +52,24 @@ class RayMapper:
         self._workers = workers
         self._address = address
 
-    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[int, Result | Exception]]:
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[int, Result | Exception]]:
         """Yield (index, result) as each is done; an item that fails yields its exception.
 
         Raises:
             ConfigError: If Ray cannot start here, or the cluster has another version of ``aiops``.
             UpstreamUnavailableError: If the cluster does not answer.
         """
-        if not items:
+        waiting = enumerate(items)
+        first = list(islice(waiting, 1))
+        if not first:
             return
         with _started(self._workers, self._address) as ray:
             remote = ray.remote(num_cpus=1, max_retries=_TRIES - 1)(_attempt)
             at_once = 2 * max(int(ray.cluster_resources().get("CPU", 1)), 1)
-            waiting = iter(enumerate(items))
+            coming = chain(first, waiting)
             running: dict[Any, int] = {}
             while True:
-                while len(running) < at_once and (following := next(waiting, None)) is not None:
+                while len(running) < at_once and (following := next(coming, None)) is not None:
                     index, item = following
                     running[remote.remote(work, item)] = index
                 if not running:
@@ -104,7 +106,7 @@ def _started(workers: int, address: str | None) -> Iterator[Any]:
     options: dict[str, Any] = {
         "log_to_driver": False,
         "configure_logging": False,
-        "runtime_env": {"env_vars": _ONE_THREAD},
+        "runtime_env": {"env_vars": ONE_THREAD},
     }
     if address is not None:
         _require_answer(address)

@@ -38,6 +38,9 @@ class Alert:
         ends_at: When it was resolved; None while it is firing.
         labels: Identity, and nothing that changes from one evaluation to the next.
         annotations: What a person reads: summary, observed, expected, why, since, model, runbook.
+        scope: Labels of what it concerns, such as a service; alerts of one scope that begin together are one incident.
+        score: Of the oddest point, in [0, 1]; 0 where nothing was scored.
+        fingerprint: 16 hex digits that depend on the labels alone: same cause, same fingerprint.
 
     Raises:
         DataError: If it is resolved without an end, or has no labels.
@@ -49,6 +52,9 @@ class Alert:
     ends_at: datetime | None = None
     labels: Mapping[str, str]
     annotations: Mapping[str, str] = field(default_factory=dict)
+    scope: Mapping[str, str] = field(default_factory=dict)
+    score: float = 0.0
+    fingerprint: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         require_utc(self.starts_at, "starts_at")
@@ -56,11 +62,8 @@ class Alert:
             raise DataError("ends_at belongs to a resolved alert, and only to one")
         if not self.labels:
             raise DataError("an alert needs labels: they are its identity")
-
-    @property
-    def fingerprint(self) -> str:
-        """Return 16 hex digits that depend on the labels alone: same cause, same fingerprint."""
-        return fingerprint(self.labels)
+        # Looked up in every turn, of ten thousand alerts in a storm.
+        object.__setattr__(self, "fingerprint", fingerprint(self.labels))
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:

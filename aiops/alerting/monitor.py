@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Final, Literal, Self
 
@@ -12,12 +13,16 @@ from aiops.alerting.rules import AlertRule
 from aiops.documents.fields import Duration, Label, Part, PositiveDuration, Query
 from aiops.documents.reading import Document, checked, read_documents
 from aiops.errors import ConfigError
+from aiops.series import SeriesKey
 
 KIND: Final = "AnomalyMonitor"
-_OURS: Final = frozenset({"alertname", "severity", "metric", "monitor"})
+_OURS: Final = frozenset({"alertname", "severity", "metric", "monitor", "incident"})
 _LONGEST: Final = timedelta(days=28)
 _MOST_STEPS: Final = 100_000
 
+
+GROUP_BY: Final = ("service",)
+"""Labels of what is one service, if nobody says otherwise."""
 
 _Score = Annotated[float, Field(gt=0, le=1)]
 _DEFAULT: Final = AlertRule()
@@ -35,6 +40,7 @@ class Rule(Part):
     shift_after: PositiveDuration = _DEFAULT.shift_after
     silent_after: PositiveDuration = _DEFAULT.silent_after
     forget_after: PositiveDuration = _DEFAULT.forget_after
+    alerts_a_week: Annotated[float, Field(ge=0.01, le=1e6)] = _DEFAULT.alerts_a_week
 
     @property
     def alert_rule(self) -> AlertRule:
@@ -71,6 +77,8 @@ class Spec(Part):
         rule: When to tell a person.
         runbook: Where people read what to do; empty if nowhere.
         labels: Added to every alert, for routing; they go before labels of the series.
+        group_by: Labels of what is one service: series with the same values that turn odd together are one incident,
+            whichever monitor watches them. Those without any of these labels are an incident of the monitor.
     """
 
     query: Query
@@ -80,6 +88,7 @@ class Spec(Part):
     rule: Rule = Field(default_factory=Rule)
     runbook: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
+    group_by: list[Label] = Field(default_factory=lambda: list(GROUP_BY))
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -142,6 +151,23 @@ def load_monitors(text: str, name: str = "monitors") -> tuple[AnomalyMonitor, ..
     if wrong:
         raise ConfigError("\n".join(wrong))
     return tuple(found)
+
+
+def scope_of(
+    key: SeriesKey, labels: tuple[tuple[str, str], ...], group_by: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    """Return what a series belongs to: its service, else its monitor, else all series of its metric.
+
+    Labels for routing go with it, so an incident of two monitors goes to one place.
+    """
+    given = dict(labels)
+    known = dict(key.labels) | given
+    service = {label: known[label] for label in group_by if label in known}
+    if service:
+        given.pop("monitor", None)
+    elif "monitor" not in given:
+        given["metric"] = key.name
+    return tuple(sorted((given | service).items()))
 
 
 def _name(document: Document) -> str:

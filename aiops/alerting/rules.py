@@ -36,9 +36,10 @@ class AlertRule:
         shift_after: From how long on an anomaly is called a shift instead of a spike or a drop.
         silent_after: How long a series may send nothing before that opens a ticket; it never pages.
         forget_after: How long it may be silent before it is taken for removed and all its alerts are resolved.
+        alerts_a_week: Incidents of one service, or monitor, that people are willing to be told of within a week.
 
     Raises:
-        ConfigError: If the scores are not in order within (0, 1], or a length is not positive.
+        ConfigError: If the scores are not in order within (0, 1], or a length or the budget is not positive.
     """
 
     page_score: float = 0.9999
@@ -50,6 +51,7 @@ class AlertRule:
     shift_after: timedelta = timedelta(minutes=15)
     silent_after: timedelta = timedelta(minutes=15)
     forget_after: timedelta = timedelta(days=1)
+    alerts_a_week: float = 7.0
 
     def __post_init__(self) -> None:
         if not 0 < self.clear_score <= self.ticket_score <= self.page_score <= 1:
@@ -57,6 +59,8 @@ class AlertRule:
                 "alert rule: 0 < clear_score <= ticket_score <= page_score <= 1 is needed, "
                 f"got {self.clear_score}, {self.ticket_score}, {self.page_score}"
             )
+        if not 0.01 <= self.alerts_a_week <= 1e6:
+            raise ConfigError(f"alert rule: alerts_a_week must be between 0.01 and 1e6, got {self.alerts_a_week}")
         lengths = (self.page_after, self.ticket_after, self.clear_after, self.shift_after, self.silent_after)
         if min(lengths) <= timedelta(0) or self.forget_after <= self.silent_after:
             raise ConfigError(
@@ -180,7 +184,8 @@ def _decide(
     if alert is not None and (alert.severity is wanted or wanted is Severity.TICKET):
         return condition, ()
     said = explain.firing(subject, episode, episode.kind(-(-rule.shift_after // step)))
-    fired = _alert(ANOMALOUS, wanted, subject, episode.since, said)
+    said[explain.DATA_UNTIL] = now.isoformat()
+    fired = _alert(ANOMALOUS, wanted, subject, episode.since, said, episode.worst.value)
     before = () if alert is None else (replace(alert, status=Status.RESOLVED, ends_at=now),)
     return replace(condition, alert=fired), (*before, fired)
 
@@ -199,8 +204,10 @@ def _heard(condition: Condition, score: AnomalyScore, subject: Subject) -> tuple
     condition = replace(condition, last_seen=score.at, silence=None)
     if silence is None or last_seen is None:
         return condition, ()
-    said = explain.heard_again(subject, last_seen, score.at)
-    ended = replace(silence, status=Status.RESOLVED, ends_at=score.at + subject.step, annotations=said)
+    # Points of the past, sent late, end a silence that began after them.
+    back = max(score.at, silence.starts_at)
+    said = explain.heard_again(subject, last_seen, back)
+    ended = replace(silence, status=Status.RESOLVED, ends_at=back + subject.step, annotations=said)
     return condition, (ended,)
 
 
@@ -227,10 +234,20 @@ def _missing(
     return replace(condition, silence=silence), (silence,)
 
 
-def _alert(name: str, severity: Severity, subject: Subject, since: datetime, said: dict[str, str]) -> Alert:
+def _alert(
+    name: str, severity: Severity, subject: Subject, since: datetime, said: dict[str, str], score: float = 0.0
+) -> Alert:
     """Make a firing alert."""
     labels = _labels(name, severity, subject)
-    return Alert(status=Status.FIRING, severity=severity, starts_at=since, labels=labels, annotations=said)
+    return Alert(
+        status=Status.FIRING,
+        severity=severity,
+        starts_at=since,
+        labels=labels,
+        annotations=said,
+        scope=dict(subject.scope),
+        score=score,
+    )
 
 
 def _labels(name: str, severity: Severity, subject: Subject) -> dict[str, str]:

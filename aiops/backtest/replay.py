@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from aiops.backtest.cluster import Cluster, Workload
+from aiops.backtest.cluster import Cluster, Workload, ZoneLoss
 from aiops.backtest.hpa import SYNC, Hpa
 from aiops.backtest.outcome import ScalingOutcome, Turn, judge
 from aiops.errors import ConfigError, DataError
@@ -35,6 +35,7 @@ class Case:
         startup_delay: From creation of a pod to ready.
         decide_every: Time between two decisions; at least one step of ``history``.
         lead: Simulated before ``start`` and not scored, so that the state at ``start`` owes nothing to chance.
+        zone_loss: Pods that are lost on the way; None: none are.
 
     Raises:
         DataError: If ``history`` does not reach over the scored time with at least one step before it.
@@ -48,6 +49,7 @@ class Case:
     startup_delay: timedelta = timedelta(seconds=120)
     decide_every: timedelta = timedelta(minutes=1)
     lead: timedelta = timedelta(hours=2)
+    zone_loss: ZoneLoss | None = None
 
     def __post_init__(self) -> None:
         require_utc(self.start, "start")
@@ -69,6 +71,7 @@ class Case:
             demand=self.history.between(begin, self.end),
             capacity_per_replica=self.capacity_per_replica,
             startup_delay=self.startup_delay,
+            zone_loss=self.zone_loss,
         )
 
     @property
@@ -131,7 +134,7 @@ def replay_floors(case: Case, floors: IntArray, hpa: Hpa, scaler: str) -> Scalin
 
 def peaks_for(case: Case, policy: ScalingPolicy, forecaster: WindowForecaster) -> FloatArray:
     """Return the forecast that each decision of a replay reads, shape ``[m]``; NaN where there is none."""
-    return peaks_at_levels(case, policy.forecast.window, forecaster, np.array([policy.forecast.level]))[:, 0]
+    return peaks_at_levels(case, policy.forecast.window, forecaster, np.array([policy.level]))[:, 0]
 
 
 def peaks_at_levels(case: Case, window: timedelta, forecaster: WindowForecaster, levels: FloatArray) -> FloatArray:
@@ -186,7 +189,7 @@ def replay_peaks(
     if (mode, hpa is None) not in ((Mode.FLOOR, False), (Mode.DIRECT, True)):
         raise ConfigError(f"a replay in mode {mode} {'needs' if mode is Mode.FLOOR else 'goes without'} an HPA")
     cluster = Cluster(case.workload, hpa, replicas=case.first_replicas)
-    turns = _decide_all(case, policy, peaks, cluster.replicas if hpa is None else hpa.min_replicas, cluster)
+    turns = _decide_all(case, policy, peaks, cluster.replicas if hpa is None else hpa.min_replicas, cluster, mode)
     return judge(case.name, scaler, case.workload, cluster.track, case.scored, turns)
 
 
@@ -206,16 +209,17 @@ def floors_of(case: Case, policy: ScalingPolicy, peaks: FloatArray, min_replicas
 
 def decide_floors(case: Case, policy: ScalingPolicy, peaks: FloatArray, min_replicas: int = 1) -> list[Turn]:
     """Return every decision of a replay in mode Floor, from ``lead`` before the scored time on; see ``floors_of``."""
-    return _decide_all(case, policy, peaks, min_replicas, None)
+    return _decide_all(case, policy, peaks, min_replicas, None, Mode.FLOOR)
 
 
 def _decide_all(
-    case: Case, policy: ScalingPolicy, peaks: FloatArray, current: int, cluster: Cluster | None
+    case: Case, policy: ScalingPolicy, peaks: FloatArray, current: int, cluster: Cluster | None, mode: Mode
 ) -> list[Turn]:
     if peaks.shape != case.cutoffs.shape:
         raise DataError(f"expected one forecast a decision, {case.cutoffs.shape}, got {peaks.shape}")
-    # A replay has no SLO to read, and a guard without answers would never let go of anything.
-    policy = policy.model_copy(update={"guard": None, "suspend": False})
+    # A replay has no SLO to read, and a guard without answers would never let go of anything. It starts trusted.
+    trust = policy.trust.model_copy(update={"proving": timedelta()})
+    policy = policy.model_copy(update={"mode": mode, "guard": None, "suspend": False, "trust": trust})
     state, now = ScalingState(), case.workload.demand.start
     syncs, interval = case.syncs_between_decisions, case.syncs_between_decisions * SYNC
     turns = []

@@ -10,8 +10,10 @@ import typer
 
 from aiops.cli.options import EndOption, QueryOption, SourceOption, StepOption, duration
 from aiops.cli.output import end_partially, messages, progress
+from aiops.cli.work import CORES, EngineOption, RayAddressOption, Reader, WorkersOption, chosen_mapper
 from aiops.errors import DataError
 from aiops.series import SeriesKey
+from aiops.wiring import Engine
 
 
 def forecast(
@@ -36,6 +38,9 @@ def forecast(
         ),
     ] = None,
     forecaster: Annotated[str, typer.Option("--forecaster", help="Name of a forecaster of the catalog.")] = "fleet",
+    engine: EngineOption = Engine.LOCAL,
+    ray_address: RayAddressOption = None,
+    workers: WorkersOption = CORES,
     query: QueryOption = None,
     step: StepOption = timedelta(minutes=5),
     end: EndOption = None,
@@ -55,33 +60,32 @@ def forecast(
     chosen = path_forecaster(forecaster)
     wanted = None if cutoffs is None else read_cutoffs(cutoffs)
     ask = Ask(horizon=horizon, history=history, cutoffs=wanted)
+    configured = wiring.settings()
+    mapper = chosen_mapper(engine, workers, ray_address, configured)
     request = wiring.Request(source=source, query=query, history=history, step=step, end=end)
-    skipped: list[tuple[str, str]] = []
-    warnings: list[str] = []
     unseen = set(wanted or ())
+    reader = Reader(wiring.read_in_parts(request, configured, SystemClock(), unseen or None))
+    skipped: list[tuple[str, str]] = []
+    seen: set[SeriesKey] = set()
     written = 0
     with forecast_table(output, ask.levels) as table, progress("forecasting") as advance:
-        for before, total, reading in wiring.read_in_parts(request, wiring.settings(), SystemClock(), unseen or None):
-            skipped += reading.telemetry.skipped
-            warnings += reading.telemetry.warnings
-            unseen -= {each.key for each in reading.telemetry.series}
-            seen: set[SeriesKey] = set()
-            for found in forecast_all(reading.telemetry.series, reading.metadata, ask, chosen):
-                if isinstance(found, Made):
-                    table.add(found.forecast, found.cutoffs)
-                    written += len(found.cutoffs)
-                    seen.update(found.forecast.keys)
-                else:
-                    skipped.append(found)
-                advance(before + len(seen), total)
+        for found in forecast_all(reader.parts(), ask, chosen, mapper):
+            if isinstance(found, Made):
+                table.add(found.forecast, found.cutoffs)
+                written += len(found.cutoffs)
+                seen.update(found.forecast.keys)
+            else:
+                skipped.append(found)
+            advance(len(seen), reader.total)
+        skipped = reader.skipped + skipped
         known = {series_id for series_id, _ in skipped}
         skipped += [
             (key.series_id, f"{cutoffs} names it, the source does not hold it")
-            for key in sorted(unseen)
+            for key in sorted(unseen - reader.keys)
             if key.series_id not in known
         ]
         if not written:
             first = f": {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
             raise DataError(f"nothing could be forecast, {len(skipped)} left out; the first{first}")
     messages.print(f"{written} forecasts in {output}, {len(skipped)} left out", markup=False)
-    end_partially(skipped, warnings)
+    end_partially(skipped, reader.warnings)

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from aiops import __version__
-from aiops.cli import backtest, demo, forecast, inspect, score, serve, train
+from aiops.cli import backtest, demo, forecast, inspect, policy, score, serve, train
 from aiops.cli.output import messages
 from aiops.errors import AiopsError, ConfigError, DataError, ModelError, UpstreamError
 
@@ -40,6 +40,7 @@ Exit codes: 0 all done; 1 a fault of ours; 2 an option, a setting or a policy is
 app.add_typer(
     backtest.app, name="backtest", short_help="What a scaler or a forecaster would have done on your history."
 )
+app.add_typer(policy.app, name="policy", short_help="Whether a scaling policy is right, and what it decides.")
 app.command("train", short_help="Forecasts as a registered bundle; a better one becomes the champion.")(train.train)
 app.command("forecast", short_help="Quantiles of every step ahead, for every series, as one CSV file.")(
     forecast.forecast

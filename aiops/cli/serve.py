@@ -41,7 +41,11 @@ def serve(
     ] = None,
     model: Annotated[str, typer.Option("--model", help="Name of the registered model.")] = "aiops-forecasts",
     state: Annotated[
-        Path, typer.Option("--state", help="Folder for what must survive a restart: alerts not yet delivered.")
+        Path,
+        typer.Option(
+            "--state",
+            help="Folder for what should survive a restart: alerts not yet delivered, and trees of forecasters.",
+        ),
     ] = Path("aiops-state"),
     tls_certificate: Annotated[
         Path | None,

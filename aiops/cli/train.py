@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,14 +11,13 @@ import typer
 
 from aiops.cli.options import EndOption, FormatOption, HistoryOption, OutputOption, QueryOption, StepOption, duration
 from aiops.cli.output import Format, end_partially, messages, progress, require_writable, write_table
+from aiops.cli.work import CORES, EngineOption, RayAddressOption, WorkersOption, chosen_mapper
 from aiops.errors import ConfigError
 from aiops.wiring import Engine
 
 if TYPE_CHECKING:
     from aiops.series.snapshot import Snapshot
     from aiops.settings import Settings
-
-_CORES = os.cpu_count() or 1
 
 
 def train(
@@ -39,15 +37,8 @@ def train(
     ] = "sqlite:///training/mlflow.db",
     name: Annotated[str, typer.Option("--name", help="Name of the registered model.")] = "aiops-forecasts",
     folder: Annotated[Path, typer.Option("--folder", help="Where snapshots and bundles are kept.")] = Path("training"),
-    engine: Annotated[Engine, typer.Option("--engine", help="Who does the fitting.")] = Engine.LOCAL,
-    ray_address: Annotated[
-        str | None,
-        typer.Option(
-            "--ray-address",
-            help="With --engine ray: a running cluster, such as ray://head:10001.",
-            show_default="AIOPS_RAY__ADDRESS; if that is not set, Ray is started here for the time of the work",
-        ),
-    ] = None,
+    engine: EngineOption = Engine.LOCAL,
+    ray_address: RayAddressOption = None,
     forecaster: Annotated[
         list[str] | None,
         typer.Option(
@@ -68,15 +59,7 @@ def train(
     history: HistoryOption = timedelta(days=28),
     step: StepOption = timedelta(minutes=5),
     end: EndOption = None,
-    workers: Annotated[
-        int,
-        typer.Option(
-            "--workers",
-            min=1,
-            help="Processes that share the work; a cluster of Ray's decides itself.",
-            show_default="one a core",
-        ),
-    ] = _CORES,
+    workers: WorkersOption = CORES,
     form: FormatOption = Format.TABLE,
     output: OutputOption = None,
 ) -> None:
@@ -98,9 +81,7 @@ def train(
     given = {"forecasters": tuple(dict.fromkeys(forecaster))} if forecaster else {}
     plan = Plan(horizon=horizon, history=history, choosing=choosing, judging=judging, **given)
     configured = wiring.settings()
-    if ray_address is not None and engine is not Engine.RAY:
-        raise ConfigError("--ray-address goes with --engine ray")
-    mapper = wiring.mapper(engine, workers, ray_address or configured.ray.address)
+    mapper = chosen_mapper(engine, workers, ray_address, configured)
     store = wiring.model_store(registry)
     taken, warnings = _taken(source, query, snapshot, history, step, end, configured)
     if snapshot is None:

@@ -12,17 +12,19 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from aiops.errors import DataError, FitFailedError
 from aiops.forecasting.boosted_features import Tracks, features, tracks
-from aiops.forecasting.boosted_trees import Trees, grow, predict
+from aiops.forecasting.boosted_trees import Trees, TreeStore, grow, predict
 from aiops.forecasting.forecast import require_levels
 from aiops.forecasting.forecaster import WindowForecaster
 from aiops.forecasting.window import LEAST_ERRORS, maximum_ahead, quantiles_of_ended, require_cutoffs
 from aiops.series import FloatArray, IntArray, Series, SeriesKey, epoch_seconds
+from aiops.series.compiled import digest_of_sources
 
 DAY: Final = timedelta(days=1)
 ANCHORS: Final = (0.5, 0.95)
@@ -30,6 +32,10 @@ ANCHORS: Final = (0.5, 0.95)
 _LEAST_ROWS: Final = 500
 _MOST_ROWS: Final = 50_000
 _REMEMBERED: Final = 8192
+
+
+_Place = tuple[str, timedelta, int, float, int]
+"""Series, step, window, level, and where the training lies on the clock."""
 
 
 class Day(NamedTuple):
@@ -93,6 +99,7 @@ class Boosted:
         fallback: Answers in the first two days.
         memory: Longest history to learn from.
         error_memory: How long an error is remembered.
+        store: Keeps trees for the next process; None: it grows them again.
 
     Reference:
         Ke et al. (2017), "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", NeurIPS 30. Romano,
@@ -102,6 +109,7 @@ class Boosted:
     fallback: WindowForecaster
     memory: timedelta = timedelta(days=28)
     error_memory: timedelta = timedelta(days=3)
+    store: TreeStore | None = None
     _days: Days = field(default_factory=Days, repr=False, compare=False)
 
     @property
@@ -162,7 +170,7 @@ class Boosted:
         begin = max(trained_at - max(self.memory // series.step, 1), calendar.first_training)
         if trained_at - begin < max(calendar.day, _LEAST_ROWS):
             return None
-        place = (series.key, series.step, window, anchor, calendar.place + trained_at)
+        place = (series.key.series_id, series.step, window, anchor, calendar.place + trained_at)
         learnt = np.ascontiguousarray(series.values[trained_at - calendar.day : trained_at])
         lesson = hashlib.blake2b(learnt.tobytes(), digest_size=16).digest()
         values = series.values[trained_at - 1 : until]
@@ -176,7 +184,7 @@ class Boosted:
         else:
             kept, same = None, 0
         made = tracks(series.values[begin:until], calendar.second(begin), series.step, window)
-        trees = _learn(made, trained_at - begin, anchor) if kept is None else kept.trees
+        trees = self._trees(place, lesson, made, trained_at - begin) if kept is None else kept.trees
         new = np.arange(trained_at - 1 - begin + same, until - begin)
         point = np.full(len(new), np.nan) if trees is None else predict(trees, features(made, new))
         point, unit = made.level[new] + point * made.unit[new], made.unit[new]
@@ -185,6 +193,22 @@ class Boosted:
         day = Day(lesson=lesson, trees=trees, values=values.copy(), point=point, unit=unit)
         self._days.put(place, day)
         return day
+
+    def _trees(self, place: _Place, lesson: bytes, made: Tracks, known: int) -> Trees | None:
+        """Return the trees that were grown at a place, in this process or one before, or grow them."""
+        name = "" if self.store is None else _name(place, lesson)
+        trees = None if self.store is None else self.store.get(name)
+        if trees is None:
+            trees = _learn(made, known, place[3])
+            if self.store is not None and trees is not None:
+                self.store.put(name, trees)
+        return trees
+
+
+def _name(place: _Place, lesson: bytes) -> str:
+    """Return what names the trees of a place for as long as the code is the same that grew them."""
+    code = digest_of_sources(Path(__file__).parent)
+    return hashlib.blake2b(repr((place, lesson, code)).encode(), digest_size=16).hexdigest()
 
 
 def nearest_anchor(level: float) -> float:

@@ -6,12 +6,13 @@ also data: nothing has to be unpickled.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+import zlib
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops.errors import ConfigError, FitFailedError
+from aiops.errors import ConfigError, DataError, FitFailedError
 from aiops.forecasting.boosted_features import Features
 from aiops.series import FloatArray
 from aiops.series.compiled import compiled
@@ -36,6 +37,8 @@ _SETTINGS: Final[dict[str, Any]] = {
 _ROUNDS: Final = 120
 
 _Places = NDArray[np.int32]
+# Of the fields of ``Trees``, as they are packed.
+_KINDS: Final = ("<i4", "<i4", "<f8", "|b1", "<i4", "<i4", "<f8")
 
 
 class Trees(NamedTuple):
@@ -58,6 +61,18 @@ class Trees(NamedTuple):
     left: _Places
     right: _Places
     leaves: FloatArray
+
+
+class TreeStore(Protocol):
+    """Keeps trees for the next process. It may forget any of them at any time, and never fails."""
+
+    def get(self, name: str) -> Trees | None:
+        """Return what was put under a name; None if it is not there any more."""
+        ...
+
+    def put(self, name: str, trees: Trees) -> None:
+        """Keep trees under a name that says what they were grown from."""
+        ...
 
 
 def grow(rows: Features, target: FloatArray, level: float) -> Trees:
@@ -89,6 +104,49 @@ def grow(rows: Features, target: FloatArray, level: float) -> Trees:
 def predict(trees: Trees, rows: Features) -> FloatArray:
     """Return the sum of the trees for each row, shape ``[n]``."""
     return np.asarray(compiled(_sum)(trees, rows), dtype=np.float64)
+
+
+def pack(trees: Trees) -> bytes:
+    """Return trees as bytes; ``unpack`` reads them back, bit by bit.
+
+    Three counts (roots, nodes, leaves), then one array after the other, little-endian, compressed by zlib.
+    """
+    counts = np.array([len(trees.roots), len(trees.feature), len(trees.leaves)], dtype="<u4")
+    arrays = (np.asarray(each, dtype=kind) for each, kind in zip(trees, _KINDS, strict=True))
+    return zlib.compress(b"".join(each.tobytes() for each in (counts, *arrays)))
+
+
+def unpack(content: bytes, features: int) -> Trees:
+    """Read what ``pack`` wrote, for rows of so many features.
+
+    Raises:
+        DataError: If ``content`` is broken, or walking through it would not end at a leaf.
+    """
+    try:
+        plain = zlib.decompress(content)
+        roots, nodes, leaves = np.frombuffer(plain, dtype="<u4", count=3).tolist()
+        arrays, at = [], 12
+        for kind, count in zip(_KINDS, (roots, *[nodes] * 5, leaves), strict=True):
+            arrays.append(np.frombuffer(plain, dtype=kind, count=count, offset=at).astype(kind.lstrip("<")))
+            at += arrays[-1].nbytes
+    except (ValueError, zlib.error) as error:
+        raise DataError(f"no trees: {error}") from error
+    trees = Trees(*arrays)
+    own = np.arange(nodes)
+    sound = (
+        at == len(plain)
+        and bool(((trees.feature >= 0) & (trees.feature < features)).all())
+        and bool(((trees.roots >= -leaves) & (trees.roots < nodes)).all())
+        # What follows a node comes after it, so a walk ends.
+        and all(
+            bool((((side > own) & (side < nodes)) | ((side < 0) & (side >= -leaves))).all())
+            for side in (trees.left, trees.right)
+        )
+        and bool(np.isfinite(trees.leaves).all())
+    )
+    if not sound:
+        raise DataError("no trees: a node leads nowhere")
+    return trees
 
 
 def _read(dumped: list[dict[str, Any]]) -> Trees:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
 from aiops.errors import ConfigError
 from aiops.forecasting.boosted import Boosted
+from aiops.forecasting.boosted_trees import TreeStore
 from aiops.forecasting.conformal import Conformal
 from aiops.forecasting.ets import Ets
 from aiops.forecasting.fleet.forecaster import Fleet
@@ -56,13 +58,14 @@ def path_forecaster(name: str) -> PathForecaster:
     return _made(PATH, name)
 
 
-def window_forecaster(name: str) -> WindowForecaster:
-    """Make a window forecaster.
+def window_forecaster(name: str, store: TreeStore | None = None) -> WindowForecaster:
+    """Make a window forecaster; one that grows trees keeps them in ``store``.
 
     Raises:
         ConfigError: If there is none of this name.
     """
-    return _made(WINDOW, name)
+    made = _made(WINDOW, name)
+    return replace(made, store=store) if isinstance(made, Boosted) else made
 
 
 def _made(catalog: dict[str, Callable[[], Forecaster]], name: str) -> Forecaster:

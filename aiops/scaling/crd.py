@@ -34,7 +34,8 @@ _NAME: Final = rule(
 )
 COLUMNS: Final = (
     ("Mode", "string", ".spec.mode", 0, "How far it may go."),
-    ("Effective", "string", ".status.effectiveMode", 0, "Mode in force."),
+    ("Effective", "string", ".status.effectiveMode", 0, "How far forecasts may go now."),
+    ("Phase", "string", ".status.phase", 0, "Where the guard stands."),
     ("Target", "string", ".spec.target.name", 0, "What is scaled."),
     ("Floor", "integer", ".status.floorReplicas", 0, "minReplicas of the HPA."),
     ("Desired", "integer", ".status.desiredReplicas", 0, "What was decided."),

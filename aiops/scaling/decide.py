@@ -8,7 +8,7 @@ from typing import Any
 
 from aiops.scaling.capacity import ROUNDING, replicas_for
 from aiops.scaling.guard import GuardReport
-from aiops.scaling.policy import ScalingPolicy
+from aiops.scaling.policy import MaxBreach, ScalingPolicy
 from aiops.scaling.reason import Reason
 
 
@@ -25,7 +25,9 @@ class ScalingDecision:
         wanted: What the forecast alone asks for, before pace and bounds; None without a forecast.
         peak_demand: The forecast that was read; None if there was none.
         limits: Everything that moved ``wanted`` towards ``desired``, in the order in which it was applied.
+        numbers: The number after each of ``limits``; what the guard adds at the end comes without.
         guard: What the guard found; None if the policy has none.
+        note: What of the calendar is on; empty if nothing is.
     """
 
     current: int
@@ -34,19 +36,23 @@ class ScalingDecision:
     wanted: int | None = None
     peak_demand: float | None = None
     limits: tuple[Reason, ...] = ()
+    numbers: tuple[int, ...] = ()
     guard: GuardReport | None = None
+    note: str = ""
 
     @property
     def message(self) -> str:
         """Return the reason as a sentence with its numbers."""
         done = f"hold {self.current}" if self.desired == self.current else f"{self.current} -> {self.desired}"
-        said = "" if self.guard is None else f"; {self.guard.message}"
-        return f"{done}: {self._cause()}{said}"
+        said = [self.note, "" if self.guard is None else self.guard.message]
+        return "; ".join([f"{done}: {self._cause()}", *filter(None, said)])
 
     def _cause(self) -> str:
         match self.reason:
-            case Reason.FORECAST_MISSING:
+            case Reason.FORECAST_MISSING if self.peak_demand is None:
                 return "no forecast for the window"
+            case Reason.FORECAST_MISSING:
+                return f"no forecast for the window, reactive {_needs(self)}"
             case Reason.DATA_MISSING:
                 return f"present demand unknown, {_needs(self)}"
             case Reason.CLOCK_WENT_BACK:
@@ -57,6 +63,8 @@ class ScalingDecision:
                 return f"{_needs(self)}, the most that can be believed at this hour"
             case Reason.FORECAST_IMPLAUSIBLE:
                 return f"{_needs(self)}; forecasts are too often beyond belief, so present demand counts"
+            case Reason.FORECAST_UNSKILLED:
+                return f"{_needs(self)}; forecasts serve worse than reactive scaling, so present demand counts"
             case Reason.WITHIN_TOLERANCE:
                 return f"{_needs(self)}, too few less to be worth a change"
             case Reason.SCALE_UP_LIMIT:
@@ -67,12 +75,24 @@ class ScalingDecision:
                 return f"{_needs(self)}; the minimum is {self.desired}"
             case Reason.TOO_MANY_REPLICAS:
                 return f"{_needs(self)}; the maximum is {self.desired}"
+            case Reason.MAX_RAISED:
+                return f"{_needs(self)}, above maxReplicas, which onMaxBreach raises"
+            case Reason.CALENDAR_EVENT if self.wanted is not None and self.desired <= self.wanted:
+                return f"{_needs(self)}, more than without the calendar"
+            case Reason.CALENDAR_EVENT:
+                return f"{_needs(self)}; the calendar asks for {self.desired}"
+            case Reason.BLACKOUT:
+                return f"{_needs(self)}, but a blackout forbids the change"
             case Reason.SUSPENDED:
                 return "spec.suspend is set"
             case Reason.ROLLED_BACK:
                 return f"the last change is taken back, {_needs(self)}"
             case Reason.COOLING_DOWN:
                 return f"{_needs(self)}, but a change was taken back lately"
+            case Reason.LOCKED:
+                return f"{_needs(self)}, but the guard is locked: write something new into spec.guard.unlock"
+            case Reason.ANOMALOUS_DIP:
+                return f"{_needs(self)}, but demand was never so low at this hour, and retries may follow an outage"
             case Reason.ON_TRIAL:
                 return f"{_needs(self)}, but the last change is still on trial"
             case Reason.NOT_BLAMED | Reason.SLO_VIOLATED:
@@ -126,52 +146,55 @@ def decide(
         keep: Why the number may not shrink for another reason; None if it may.
         low: Lower bound; None for the policy's ``minReplicas``.
         high: Upper bound; None for the policy's ``maxReplicas``.
-        doubt: Why ``peak_demand`` is less than what was forecast; None if it is not.
+        doubt: Why ``peak_demand`` is not what was forecast; None if it is.
     """
     low = policy.bounds.min_replicas if low is None else low
     high = policy.bounds.max_replicas if high is None else high
     if peak_demand is None or not 0.0 <= peak_demand < math.inf:
         return _without_forecast(current, low)
     wanted = desired = replicas_for(peak_demand, policy.load.per_replica)
-    limits = [] if doubt is None else [doubt]
+    trail = [] if doubt is None else [(doubt, wanted)]
     if desired < current:
         if not demand_known:
             desired = current
-            limits.append(Reason.DATA_MISSING)
+            trail.append((Reason.DATA_MISSING, desired))
         elif keep is not None:
             desired = current
-            limits.append(keep)
+            trail.append((keep, desired))
         elif desired < hold_at:
             desired = min(hold_at, current)
-            limits.append(Reason.SCALE_DOWN_STABILIZED)
+            trail.append((Reason.SCALE_DOWN_STABILIZED, desired))
         if current * (1.0 - policy.behavior.scale_down.tolerance) + ROUNDING < desired < current:
             desired = current
-            limits.append(Reason.WITHIN_TOLERANCE)
+            trail.append((Reason.WITHIN_TOLERANCE, desired))
     asked = desired
     if desired > current:
         step = policy.behavior.scale_up.limit(current)
         if desired > current + step:
             desired = current + step
-            limits.append(Reason.SCALE_UP_LIMIT)
+            trail.append((Reason.SCALE_UP_LIMIT, desired))
     elif desired < current:
         step = policy.behavior.scale_down.limit(current)
         if desired < current - step:
             desired = current - step
-            limits.append(Reason.SCALE_DOWN_LIMIT)
+            trail.append((Reason.SCALE_DOWN_LIMIT, desired))
     # Where a step would end exactly on a bound, the bound is the reason: the next step changes nothing.
     if desired < low or (desired == low and asked < low):
         desired = low
-        limits.append(Reason.TOO_FEW_REPLICAS)
+        trail.append((Reason.TOO_FEW_REPLICAS, desired))
     elif desired > high or (desired == high and asked > high):
         desired = high
-        limits.append(Reason.TOO_MANY_REPLICAS)
+        trail.append((Reason.TOO_MANY_REPLICAS, desired))
+    elif desired > max(current, policy.bounds.max_replicas) and policy.bounds.on_max_breach is not MaxBreach.HONOR:
+        trail.append((Reason.MAX_RAISED, desired))
     return ScalingDecision(
         current=current,
         desired=desired,
-        reason=limits[-1] if limits else Reason.DESIRED_WITHIN_RANGE,
+        reason=trail[-1][0] if trail else Reason.DESIRED_WITHIN_RANGE,
         wanted=wanted,
         peak_demand=peak_demand,
-        limits=tuple(limits),
+        limits=tuple(reason for reason, _ in trail),
+        numbers=tuple(number for _, number in trail),
     )
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from aiops.scaling.policy import Guard
 from aiops.scaling.reason import Reason
-from aiops.scaling.state import Observation, ScalingState, Trial, known
+from aiops.scaling.state import Lock, Observation, ScalingState, Trial, known
 from aiops.series.duration import duration_text
+
+_DAY: Final = timedelta(days=1)
 
 
 class Verdict(StrEnum):
@@ -39,6 +42,8 @@ class GuardEvent(StrEnum):
     """The change was never made, or somebody else changed the number: there is nothing to judge."""
     ROLLED_BACK = "RolledBack"
     """The change did harm and is taken back."""
+    UNLOCKED = "Unlocked"
+    """A person has written something new into ``guard.unlock``: replicas may be taken away again."""
     COOLED_DOWN = "CooledDown"
     """The cool-down is over: replicas may be taken away again."""
 
@@ -83,12 +88,20 @@ def check(state: ScalingState, observation: Observation, guard: Guard, now: date
         now: The instant of this turn, UTC; not before ``state.decided_at``.
     """
     verdict, said = judge(observation.readings, guard)
+    state = _counted(state, observation, now)
+    if state.lock is not None:
+        if guard.unlock != state.lock.unlock:
+            free = replace(state, lock=None, rollbacks=(), restoring=None)
+            report = GuardReport(verdict=verdict, message=f"{said}; unlocked", event=GuardEvent.UNLOCKED)
+            return Ruling(report=report, state=free, keep=_KEEP[verdict])
+        message = f"{said}; locked since {state.lock.since:%Y-%m-%d %H:%M} UTC"
+        return Ruling(report=GuardReport(verdict=verdict, message=message), state=state, keep=Reason.LOCKED)
     if state.hold_until is not None:
         hold_until = min(state.hold_until, now + guard.cool_down)  # the owner may have shortened it
         if now < hold_until:
             report = GuardReport(verdict=verdict, message=f"{said}; cool-down for another {_text(hold_until, now)}")
             return Ruling(report=report, state=replace(state, hold_until=hold_until), keep=Reason.COOLING_DOWN)
-        over = replace(state, hold_until=None)
+        over = replace(state, hold_until=None, restoring=None)
         report = GuardReport(verdict=verdict, message=f"{said}; the cool-down is over", event=GuardEvent.COOLED_DOWN)
         return Ruling(report=report, state=over, keep=_KEEP[verdict])
     if state.trial is None:
@@ -120,7 +133,7 @@ def put_on_trial(state: ScalingState, current: int, desired: int, verdict: Verdi
     Growing while a change that took away is on trial does not start anew: what was taken away stays on trial until as
     much is there as before. In a cool-down nothing is put on trial, since nothing is taken away.
     """
-    if desired == current or state.hold_until is not None:
+    if desired == current or state.holds:
         return state
     trial = state.trial
     if trial is not None and trial.after < trial.before and desired > current:
@@ -189,9 +202,25 @@ def _try(
     if failed < guard.failure_limit:
         still = replace(state, trial=replace(trial, errors=0, failed=failed, outage=False))
         return ruling(still, Reason.ON_TRIAL, f"{change} on trial, {count}")
-    back = replace(ended, last_good=trial.before, hold_until=now + guard.cool_down, rolled_back_at=now)
-    message = f"{change} is taken back after {count}, then cool-down for {duration_text(guard.cool_down)}"
+    rollbacks = (*state.rollbacks, now)[-guard.max_rollbacks_per_day :]
+    back = replace(ended, last_good=trial.before, rolled_back_at=now, rollbacks=rollbacks, restoring=trial.before)
+    if len(rollbacks) == guard.max_rollbacks_per_day:
+        back = replace(back, lock=Lock(now, guard.unlock))
+        then = f"locked after {len(rollbacks)} within a day: write something new into spec.guard.unlock"
+    else:
+        back = replace(back, hold_until=now + guard.cool_down)
+        then = f"cool-down for {duration_text(guard.cool_down)}"
+    message = f"{change} is taken back after {count}, then {then}"
     return ruling(back, Reason.ROLLED_BACK, message, GuardEvent.ROLLED_BACK)
+
+
+def _counted(state: ScalingState, observation: Observation, now: datetime) -> ScalingState:
+    """Return the state without what is over: roll-backs of more than a day ago, and one that has come into effect."""
+    rollbacks = tuple(at for at in state.rollbacks if timedelta() <= now - at < _DAY)
+    there = state.restoring is not None and observation.current >= state.restoring
+    if not there and rollbacks == state.rollbacks:
+        return state
+    return replace(state, rollbacks=rollbacks, restoring=None if there else state.restoring)
 
 
 def _elsewhere(trial: Trial, observation: Observation, *, outage: bool) -> str:

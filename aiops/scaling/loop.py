@@ -11,17 +11,28 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from aiops.scaling.agenda import agenda
 from aiops.scaling.capacity import replicas_for
 from aiops.scaling.decide import ScalingDecision, decide
 from aiops.scaling.guard import GuardEvent, Ruling, check, put_on_trial
-from aiops.scaling.plausible import believe
+from aiops.scaling.plausible import Belief, believe, dips
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.scaling.reason import Reason
+from aiops.scaling.skill import Skill, learn, reactive_demand
 from aiops.scaling.state import Observation, ScalingState, known, usable
 
 _CLOCK_SKEW: Final = timedelta(hours=1)  # a state from further ahead was not left by a turn of this loop
 _MOST_NEEDS: Final = 64  # keeps the state small; each is at most 25 bytes of JSON
-_SLO_IS_NOT_GOOD: Final = frozenset({Reason.SLO_UNKNOWN, Reason.SLO_VIOLATED, Reason.NOT_BLAMED})
+_BLIND: Final = frozenset(
+    {
+        Reason.SLO_UNKNOWN,
+        Reason.SLO_VIOLATED,
+        Reason.NOT_BLAMED,
+        Reason.FORECAST_MISSING,
+        Reason.ANOMALOUS_DIP,
+    }
+)
+_LONGEST_DIP: Final = timedelta(hours=1)  # then it is the new normal
 
 
 def step(
@@ -45,7 +56,7 @@ def step(
         return held, _afresh(state, current, now) if state.decided_at - now > _CLOCK_SKEW else state
     if policy.suspend:
         held = ScalingDecision(current=current, desired=current, reason=Reason.SUSPENDED)
-        return held, replace(_afresh(state, current, now), effective_mode=Mode.SHADOW)
+        return held, replace(_afresh(state, current, now), mode=policy.mode, effective_mode=Mode.SHADOW, suspended=True)
     state = _in_mode(state, policy)
     since = timedelta() if state.decided_at is None else now - state.decided_at
     needs = state.needs if state.decided_at is not None else ((now, current),)
@@ -56,57 +67,120 @@ def step(
     demand_known = known(observation.demand)
     oldest = now - policy.behavior.scale_down.stabilization_window
     recent = [need for need in needs if need[0] > oldest]
-    low, high = _bounds(state, observation, policy)
+    demand = usable(observation.demand)
+    belief = believe(state.record, usable(peak), demand, policy.forecast.history_cap, since, now)
+    skill = learn(state.skill, usable(peak), demand, policy, now)
+    dip_since = (state.dip_since or now) if dips(belief.record, demand) else None
+    planned = agenda(policy.calendar, belief.record, policy.forecast.window, now)
     keep = None if ruling is None else ruling.keep
-    belief = believe(state.record, usable(peak), usable(observation.demand), policy.forecast.history_cap, since, now)
+    if belief.peak is None:
+        keep = keep or Reason.FORECAST_MISSING  # neither what is planned for nor what is there is a reason to shrink
+    elif keep is None and dip_since is not None and now - dip_since < _LONGEST_DIP:
+        keep = Reason.ANOMALOUS_DIP
+    peak, doubt = planned.demand(*_read(belief, skill, demand, policy))
+    low, high = _bounds(state, observation, policy, planned.min_replicas, peak)
     decision = decide(
         current,
-        belief.peak,
+        peak,
         policy,
         hold_at=recent[0][1] if recent else 0,
         demand_known=demand_known,
-        keep=keep,
+        keep=planned.keep(keep),
         low=low,
         high=high,
-        doubt=belief.doubt,
+        doubt=doubt,
     )
+    decision = planned.applied(decision, policy)
     needed = decision.wanted
-    if needed is None or (needed < current and (not demand_known or keep in _SLO_IS_NOT_GOOD)):
+    if needed is None or (needed < current and (not demand_known or keep in _BLIND)):
         needed = current
     if ruling is not None:
         decision = _guarded(decision, ruling, observation, policy, high)
-        if policy.mode.applies:
+        if acts(policy.mode, skill):
             state = put_on_trial(state, current, decision.desired, ruling.report.verdict, now)
     recent = [need for need in recent if need[1] > needed]
     recent.append((now, needed))
     return decision, ScalingState(
         decided_at=now,
         needs=_fewer(recent),
-        effective_mode=policy.mode,
+        mode=policy.mode,
+        effective_mode=_effective(policy.mode, skill),
         baseline=state.baseline,
         trial=state.trial,
         last_good=state.last_good,
         hold_until=state.hold_until,
         rolled_back_at=state.rolled_back_at,
+        rollbacks=state.rollbacks,
+        restoring=None if state.restoring is None else min(state.restoring, high),
+        lock=state.lock,
+        dip_since=dip_since,
         record=belief.record,
+        skill=skill,
     )
 
 
+def acts(mode: Mode, skill: Skill) -> bool:
+    """Return whether decisions change the world.
+
+    A floor is not touched before forecasts have proven themselves. In mode Direct nobody else would scale, so it acts
+    from the beginning, reactively.
+    """
+    return mode is Mode.DIRECT or (mode is Mode.FLOOR and skill.proven)
+
+
+def _effective(mode: Mode, skill: Skill) -> Mode:
+    return Mode.RECOMMEND if mode.applies and not skill.trusted else mode
+
+
+def _read(
+    belief: Belief, skill: Skill, demand: float | None, policy: ScalingPolicy
+) -> tuple[float | None, Reason | None]:
+    """Return the demand that the decision reads, and why it is not the forecast.
+
+    Under an HPA present demand is a floor that costs nothing; in mode Direct it takes the headroom that an HPA has.
+    """
+    if demand is None:
+        return belief.peak, belief.doubt
+    if policy.mode is Mode.DIRECT:
+        if belief.peak is None:
+            return reactive_demand(demand, policy), Reason.FORECAST_MISSING
+        if not skill.trusted:
+            return reactive_demand(demand, policy), Reason.FORECAST_UNSKILLED
+        return max(belief.peak, demand), belief.doubt
+    if belief.peak is not None and skill.proven and not skill.trusted:
+        return demand, Reason.FORECAST_UNSKILLED
+    return belief.peak, belief.doubt
+
+
 def _afresh(state: ScalingState, current: int, now: datetime) -> ScalingState:
-    """Return a state that remembers only what the target gets back; what is there counts as needed."""
-    return ScalingState(decided_at=now, needs=((now, current),), baseline=state.baseline, record=state.record)
+    """Return a state that remembers only what the target gets back, what was learnt, and that a person has to unlock.
+
+    What is there counts as needed.
+    """
+    return ScalingState(
+        decided_at=now,
+        needs=((now, current),),
+        baseline=state.baseline,
+        record=state.record,
+        skill=state.skill,
+        rollbacks=tuple(at for at in state.rollbacks if at <= now),
+        lock=state.lock,
+    )
 
 
 def _in_mode(state: ScalingState, policy: ScalingPolicy) -> ScalingState:
     """Return the state without a trial of what is not controlled any more; a cool-down outlasts a change of mode."""
-    if state.hold_until is not None and policy.guard is None:
-        state = replace(state, hold_until=None)
-    goes_on = policy.guard is not None and policy.mode.applies and policy.mode is state.effective_mode
+    if state.holds and policy.guard is None:
+        state = replace(state, hold_until=None, lock=None, restoring=None)
+    goes_on = policy.guard is not None and policy.mode.applies and policy.mode is (state.mode or state.effective_mode)
     return state if state.trial is None or goes_on else replace(state, trial=None)
 
 
-def _bounds(state: ScalingState, observation: Observation, policy: ScalingPolicy) -> tuple[int, int]:
-    low, high = policy.bounds.min_replicas, policy.bounds.max_replicas
+def _bounds(
+    state: ScalingState, observation: Observation, policy: ScalingPolicy, at_least: int, peak: float | None
+) -> tuple[int, int]:
+    wanted = 0 if peak is None else replicas_for(peak, policy.load.per_replica)
+    low, high = max(policy.bounds.min_replicas, at_least), policy.bounds.most(wanted, observation.current)
     if observation.ceiling is not None:
         high = min(high, observation.ceiling)
     if state.baseline is not None and policy.mode is Mode.FLOOR:
@@ -126,9 +200,9 @@ def _guarded(
         now_needed = replicas_for(observation.demand, policy.load.per_replica) if known(observation.demand) else 0
         back = min(max(ruling.state.last_good or 0, decision.wanted or 0, now_needed), high)
         desired, reason, limits = max(desired, back), Reason.ROLLED_BACK, (*limits, Reason.ROLLED_BACK)
-    elif ruling.state.hold_until is not None and desired < min(ruling.state.last_good or 0, high):
+    elif ruling.keep is not None and ruling.state.holds and desired < min(ruling.state.last_good or 0, high):
         desired = min(ruling.state.last_good or 0, high)
-        reason, limits = Reason.COOLING_DOWN, (*limits, Reason.COOLING_DOWN)
+        reason, limits = ruling.keep, (*limits, ruling.keep)
     elif ruling.keep is Reason.NOT_BLAMED and desired == decision.current:
         reason = Reason.NOT_BLAMED
     return replace(decision, desired=desired, reason=reason, limits=limits, guard=ruling.report)

@@ -8,7 +8,8 @@ scaler. Not capped against present load: a good forecast is above that when it m
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +22,7 @@ _HOURS: Final = _DAYS * 24 + 2
 _MEMORY: Final = timedelta(minutes=20)
 _TOO_OFTEN: Final = 0.6
 _RARE: Final = 0.2
+_DIP: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,19 +32,22 @@ class Record:
     Attributes:
         hour: The newest hour, in hours since 1970.
         highest: Highest demand seen in each hour up to that one, oldest first; None where none was seen.
+        lowest: The lowest likewise; may reach less far back.
         beyond: Share of the latest forecasts that were above the cap; the latest count most.
         disbelieved: Whether that was too often, and has not become rare since.
     """
 
     hour: int = 0
     highest: tuple[float | None, ...] = ()
+    lowest: tuple[float | None, ...] = ()
     beyond: float = 0.0
     disbelieved: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.highest) > _HOURS or not 0.0 <= self.beyond <= 1.0:
+        if max(len(self.highest), len(self.lowest)) > _HOURS or not 0.0 <= self.beyond <= 1.0:
             raise DataError(f"a record holds at most {_HOURS} hours and a share, got {self}")
-        if any(each is not None and not math.isfinite(each) for each in self.highest):
+        known = [each for each in (*self.highest, *self.lowest) if each is not None]
+        if not all(map(math.isfinite, known)):
             raise DataError(f"a record holds finite demand, got {self}")
 
     def to_json(self) -> dict[str, Any]:
@@ -50,6 +55,7 @@ class Record:
         return {
             "hour": self.hour,
             "highest": list(self.highest),
+            "lowest": list(self.lowest),
             "beyond": self.beyond,
             "disbelieved": self.disbelieved,
         }
@@ -91,7 +97,8 @@ def believe(
     rate = -math.expm1(-(max(since, timedelta()) / _MEMORY))
     beyond = min(max(record.beyond + rate * ((peak > limit) - record.beyond), 0.0), 1.0)
     disbelieved = beyond >= _RARE if record.disbelieved else beyond > _TOO_OFTEN
-    record = Record(hour=record.hour, highest=record.highest, beyond=beyond, disbelieved=disbelieved)
+    if (beyond, disbelieved) != (record.beyond, record.disbelieved):
+        record = replace(record, beyond=beyond, disbelieved=disbelieved)
     if disbelieved and demand is not None and demand < peak:
         return Belief(demand, record, Reason.FORECAST_IMPLAUSIBLE)
     if peak > limit:
@@ -100,23 +107,44 @@ def believe(
 
 
 def _seen(record: Record, demand: float | None, hour: int) -> Record:
-    passed = hour - record.hour
-    highest = list(record.highest)
+    if hour == record.hour and record.highest and record.lowest:
+        highest, lowest = record.highest[-1], record.lowest[-1]
+        if demand is None or (highest is not None and lowest is not None and lowest <= demand <= highest):
+            return record
+    return replace(
+        record,
+        hour=hour,
+        highest=_extreme(record.highest, hour - record.hour, demand, max),
+        lowest=_extreme(record.lowest, hour - record.hour, demand, min),
+    )
+
+
+def _extreme(
+    hours: Sequence[float | None], passed: int, demand: float | None, of: Callable[[float, float], float]
+) -> tuple[float | None, ...]:
     if passed < 0 or passed >= _HOURS:
-        highest, passed = [], 1
-    highest = [*highest, *[None] * passed][-_HOURS:] or [None]
+        hours, passed = (), 1
+    found = [*hours, *[None] * passed][-_HOURS:] or [None]
     if demand is not None:
-        rounded = float(f"{demand:.6g}")  # keeps the state small
-        highest[-1] = rounded if highest[-1] is None else max(highest[-1], rounded)
-    return Record(hour=hour, highest=tuple(highest), beyond=record.beyond, disbelieved=record.disbelieved)
+        rounded, newest = float(f"{demand:.5g}"), found[-1]  # keeps the state small
+        found[-1] = rounded if newest is None else of(newest, rounded)
+    return tuple(found)
+
+
+def _then(hours: Sequence[float | None]) -> list[float]:
+    """Return what was seen around this hour on earlier days."""
+    newest = len(hours) - 1
+    places = [newest - 24 * day + beside for day in range(1, _DAYS + 1) for beside in (-1, 0, 1)]
+    return [found for place in places if place >= 0 and (found := hours[place]) is not None]
 
 
 def _highest_then(record: Record) -> float | None:
     """Return the highest demand that this hour can be held against; None if no earlier day was seen."""
-    newest = len(record.highest) - 1
-    places = [newest - 24 * day + beside for day in range(1, _DAYS + 1) for beside in (-1, 0, 1)]
-    then = [record.highest[place] for place in places if place >= 0]
-    known = [each for each in then if each is not None]
-    if not known:
-        return None
-    return max([*known, *(each for each in record.highest[-2:] if each is not None)])
+    known = _then(record.highest)
+    return max([*known, *(each for each in record.highest[-2:] if each is not None)]) if known else None
+
+
+def dips(record: Record, demand: float | None) -> bool:
+    """Return whether demand is so far below all that it was around this hour that something else must be wrong."""
+    then = _then(record.lowest)
+    return demand is not None and bool(then) and demand < _DIP * min(then)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -9,7 +10,14 @@ from typing import Any, Final
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from aiops.documents.fields import RULES, Duration, Label, Part, PositiveDuration, Query, rule
+from aiops.scaling.calendar import Calendar
+from aiops.scaling.capacity import ROUNDING
+from aiops.series.duration import format_duration
 
+LEAST_LEVEL: Final = 0.5  # below, demand is above the plan more often than not, whatever it costs
+MOST_LEVEL: Final = 0.999  # beyond, the errors of the last days say nothing
+EVENT_ABOVE_MAX: Final = "an event's minReplicas is above bounds.maxReplicas: raise the latter"
+_SECONDS_AN_HOUR: Final = 3600
 _MOST_REPLICAS: Final = 2**31 - 1  # what Kubernetes can hold
 _NO_LIMIT: Final = 1000  # and not null, which some ways of applying a resource drop and others keep
 
@@ -32,6 +40,15 @@ class Mode(StrEnum):
         return self in (Mode.FLOOR, Mode.DIRECT)
 
 
+class MaxBreach(StrEnum):
+    """What happens when the forecast needs more than ``maxReplicas``."""
+
+    HONOR = "Honor"
+    """The maximum stays."""
+    RAISE_WITH_BUFFER = "RaiseWithBuffer"
+    """The maximum becomes what the forecast needs and ``maxBuffer`` of that, as long as it does."""
+
+
 class Bounds(Part):
     """What the scaler never leaves."""
 
@@ -47,6 +64,13 @@ class Bounds(Part):
         1, ge=1, le=_MOST_REPLICAS, description="Fewest replicas. Scaling to zero is not supported."
     )
     max_replicas: int = Field(ge=1, le=_MOST_REPLICAS, description="Most replicas, whatever the forecast says.")
+    on_max_breach: MaxBreach = Field(
+        MaxBreach.HONOR,
+        strict=False,
+        description="When the forecast needs more than maxReplicas, or nearly so: Honor keeps it; RaiseWithBuffer "
+        "makes it what is needed and maxBuffer of that. An HPA's own maxReplicas stays.",
+    )
+    max_buffer: float = Field(0.1, ge=0, le=1, description="Share of what is needed that RaiseWithBuffer adds to it.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Bounds:
@@ -55,6 +79,15 @@ class Bounds(Part):
                 f"minReplicas {self.min_replicas} is above maxReplicas {self.max_replicas}: raise the latter"
             )
         return self
+
+    def most(self, wanted: int, current: int) -> int:
+        """Return the most replicas when the forecast needs ``wanted``.
+
+        A maximum that was raised forces nothing down when it falls: those that are there go at the pace of others.
+        """
+        if self.on_max_breach is MaxBreach.HONOR:
+            return self.max_replicas
+        return max(self.max_replicas, math.ceil(wanted * (1.0 + self.max_buffer) - ROUNDING), current)
 
 
 class Load(Part):
@@ -77,6 +110,27 @@ class Load(Part):
         return self.capacity_per_replica * self.target_utilization
 
 
+class Prices(Part):
+    """What it costs to be wrong, in any currency: only the ratio of the two counts."""
+
+    replica_hour: float = Field(gt=0, allow_inf_nan=False, description="Price of one replica for one hour.")
+    unmet_request: float = Field(
+        gt=0,
+        allow_inf_nan=False,
+        description="Price of one request that is not served, where demand is in requests per second; else of one unit "
+        "of demand that is not served for one second.",
+    )
+
+
+class LeadSource(StrEnum):
+    """Where the window comes from."""
+
+    FIXED = "Fixed"
+    """From ``window``."""
+    LEARNT = "Learnt"
+    """From how long the workload's own pods took to be ready; from ``window`` until some were seen."""
+
+
 class ForecastRules(Part):
     """Which forecast a decision reads."""
 
@@ -85,11 +139,18 @@ class ForecastRules(Part):
         0.95,
         gt=0,
         lt=1,
-        description="Quantile of the highest demand within the window. 0.95: one window in twenty is higher.",
+        description="Quantile of the highest demand within the window. 0.95: one window in twenty is higher. Where "
+        "there are prices, they choose it.",
     )
     window: PositiveDuration = Field(
         timedelta(minutes=4),
         description="What one decision has to cover: start-up delay + time to the next decision + one sync of the HPA.",
+    )
+    lead_time: LeadSource = Field(
+        LeadSource.FIXED,
+        strict=False,
+        description="Learnt: the operator makes the window from how long pods of the target took from creation to "
+        "ready; window counts until three were seen, and in backtests.",
     )
     history_cap: float = Field(
         1.25,
@@ -158,8 +219,20 @@ class Behavior(Part):
     scale_down: ScaleDown = Field(ScaleDown(), description="How fast to shrink.")
 
 
+WINDOW: Final = "$window"
+_NEEDS_WINDOW: Final = "windows are put where the query says $window: write it there, or leave windows out"
+
+
 class Slo(Part):
     """One question whose answer tells whether users are served well."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            RULES: [
+                rule("(has(self.windows) && size(self.windows) > 0) == self.query.contains('$window')", _NEEDS_WINDOW)
+            ]
+        }
+    )
 
     name: Label = Field(description="What to call it in conditions and alerts; lower-case letters, digits and -.")
     query: Query = Field(
@@ -167,6 +240,25 @@ class Slo(Part):
         "taken away: end a ratio with `or vector(0)` if no traffic is fine."
     )
     threshold: float = Field(allow_inf_nan=False, description="Bad while the number is above this.")
+    windows: tuple[PositiveDuration, ...] | None = Field(
+        None,
+        strict=False,
+        max_length=4,
+        description="Asks the query once with each of these in place of $window, such as 5m and 1h. Bad while the "
+        "number is above the threshold in all of them: the short one ends soon after the trouble, the long one ignores "
+        "a blip.",
+    )
+
+    @model_validator(mode="after")
+    def _windows_are_used(self) -> Slo:
+        if bool(self.windows) != (WINDOW in self.query):
+            raise ValueError(_NEEDS_WINDOW)
+        return self
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """What is asked: one query, or one a window."""
+        return tuple(self.query.replace(WINDOW, format_duration(each)) for each in self.windows or ()) or (self.query,)
 
 
 class Guard(Part):
@@ -190,6 +282,17 @@ class Guard(Part):
     cool_down: Duration = Field(
         timedelta(minutes=30), description="How long nothing is taken away after a change was taken back."
     )
+    max_rollbacks_per_day: int = Field(
+        3,
+        ge=1,
+        le=10,
+        description="Changes taken back within 24 hours that lock the guard: nothing is taken away until you unlock.",
+    )
+    unlock: str = Field(
+        "",
+        max_length=64,
+        description="Write anything new here, such as the date and your name, to unlock a guard that is locked.",
+    )
 
     @field_validator("slos")
     @classmethod
@@ -203,6 +306,22 @@ class Guard(Part):
         return slos
 
 
+class Trust(Part):
+    """How forecasts earn the right to act: ``mode`` is what they may rise to."""
+
+    proving: Duration = Field(
+        timedelta(days=1),
+        description="How long forecasts are held against reactive scaling before anything is changed. 0s: at once.",
+    )
+    reactive_utilization: float = Field(
+        0.7,
+        gt=0,
+        le=1,
+        description="Target utilization of that reactive scaling; mode Direct falls back to it when forecasts are no "
+        "better.",
+    )
+
+
 class ScalingPolicy(Part):
     """Everything that a scaling decision depends on, beside what is seen and forecast.
 
@@ -214,15 +333,41 @@ class ScalingPolicy(Part):
     mode: Mode = Field(Mode.SHADOW, strict=False, description="How far the scaler may go; Shadow changes nothing.")
     bounds: Bounds = Field(description="What the scaler never leaves.")
     load: Load = Field(description="How demand becomes replicas.")
+    prices: Prices | None = Field(
+        None,
+        description=f"Chooses the level of the forecast, within {LEAST_LEVEL} and {MOST_LEVEL}: the share at which one "
+        "more replica costs as much as what it is expected to serve.",
+    )
+    calendar: Calendar | None = Field(None, description="Events and blackouts, in local times.")
     forecast: ForecastRules = Field(ForecastRules(), description="Which forecast a decision reads.")
     behavior: Behavior = Field(Behavior(), description="Pace of change.")
     guard: Guard | None = Field(
         None,
         description="Watches every change and takes back those that do harm; where nothing is changed, only reports.",
     )
+    trust: Trust = Field(Trust(), description="How forecasts earn the right to act.")
     suspend: bool = Field(False, description="Stop deciding, and give the target back what was its own.")
+
+    @model_validator(mode="after")
+    def _events_fit(self) -> ScalingPolicy:
+        most = self.bounds.max_replicas
+        if any((each.min_replicas or 0) > most for each in self.calendar.events) if self.calendar else False:
+            raise ValueError(EVENT_ABOVE_MAX)
+        return self
+
+    @property
+    def level(self) -> float:
+        """The quantile of demand to plan for: the owner's, or that of the prices.
+
+        The news-vendor's: a replica too few for an hour leaves its capacity unmet, one too many costs its price; the
+        expected costs of both are the least at the quantile ``lost / (lost + replica_hour)``.
+        """
+        if self.prices is None:
+            return self.forecast.level
+        lost = self.prices.unmet_request * self.load.capacity_per_replica * _SECONDS_AN_HOUR
+        return min(max(lost / (lost + self.prices.replica_hour), LEAST_LEVEL), MOST_LEVEL)
 
     def to_spec(self) -> dict[str, Any]:
         """Return the policy as its owner would write it: plain data, camelCase, every default spelt out."""
-        spec = self.model_dump(mode="json", by_alias=True)
-        return {key: value for key, value in spec.items() if value is not None}
+        spec: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return spec

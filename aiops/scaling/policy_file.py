@@ -25,14 +25,30 @@ def load_policy(text: str, name: str = "policy") -> ScalingPolicy:
     Raises:
         ConfigError: If it is not YAML, or not a policy; one line for each thing that is wrong.
     """
+    return policy_in(policy_document(text, name))
+
+
+def policy_document(text: str, name: str = "policy") -> Document:
+    """Read what should be a policy.
+
+    Raises:
+        ConfigError: If it is not YAML, or more than one document.
+    """
     documents = read_documents(text, name)
     if len(documents) > 1:
         raise ConfigError(f"{documents[1].where(())}: a second document begins here: a file holds one policy")
-    document = documents[0] if documents else Document(name=name, content=None)
+    return documents[0] if documents else Document(name=name, content=None)
+
+
+def spec_in(document: Document) -> Document:
+    """Return the part of a document whose keys are those of a policy: ``spec``, or all of a bare one.
+
+    Raises:
+        ConfigError: If it is of another kind or version.
+    """
     found = document.content
     if not isinstance(found, Mapping) or "kind" not in found:
-        whole = isinstance(found, Mapping) and "target" in found
-        return _build(PredictiveScalerSpec if whole else ScalingPolicy, document)
+        return document
     if found["kind"] != KIND:
         raise ConfigError(
             f"{document.where(('kind',))}: kind is {found['kind']!r}, and only {KIND} is a scaling policy"
@@ -40,7 +56,18 @@ def load_policy(text: str, name: str = "policy") -> ScalingPolicy:
     if found.get("apiVersion") != API_VERSION:
         where = document.where(("apiVersion",))
         raise ConfigError(f"{where}: apiVersion is {found.get('apiVersion')!r}: write {API_VERSION}")
-    return _build(PredictiveScalerSpec, document.part("spec"))
+    return document.part("spec")
+
+
+def policy_in(document: Document) -> ScalingPolicy:
+    """Build a policy from what was read; see ``load_policy``.
+
+    Raises:
+        ConfigError: If it is not a policy; one line for each thing that is wrong, with its line.
+    """
+    spec = spec_in(document)
+    whole = spec is not document or (isinstance(spec.content, Mapping) and "target" in spec.content)
+    return _build(PredictiveScalerSpec if whole else ScalingPolicy, spec)
 
 
 def policy_from(spec: object, name: str = "policy") -> ScalingPolicy:

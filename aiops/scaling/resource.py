@@ -19,7 +19,7 @@ from aiops.documents.fields import (
     rule,
     seconds,
 )
-from aiops.scaling.policy import Load, Mode, ScalingPolicy
+from aiops.scaling.policy import EVENT_ABOVE_MAX, Load, Mode, ScalingPolicy
 
 GROUP: Final = "aiops.dev"
 VERSION: Final = "v1alpha1"
@@ -91,6 +91,11 @@ class PredictiveScalerSpec(ScalingPolicy):
                     f"{seconds('self.guard.observe')} >= self.guard.failureLimit * {seconds('self.interval')}",
                     _OBSERVE,
                 ),
+                rule(
+                    "!has(self.calendar) || !has(self.calendar.events) || self.calendar.events.all(each, "
+                    "!has(each.minReplicas) || each.minReplicas <= self.bounds.maxReplicas)",
+                    EVENT_ABOVE_MAX,
+                ),
                 # The two that pydantic cannot know: it sees no earlier spec.
                 rule("self.target == oldSelf.target", _TARGET_STAYS),
                 rule(
@@ -145,7 +150,15 @@ class PredictiveScalerStatus(_Shown):
     """What the operator found and decided."""
 
     observed_generation: int | None = Field(None, description="Generation of the spec that was followed.")
-    effective_mode: Mode | None = Field(None, description="Mode in force; spec.mode is its ceiling.")
+    phase: str | None = Field(
+        None,
+        max_length=64,
+        description="Where the guard stands: Learning, Proving, Active, OnTrial, Degraded, RollingBack, Cooldown, "
+        "Locked or Suspended.",
+    )
+    effective_mode: Mode | None = Field(
+        None, description="How far forecasts may go now: Recommend until they are trusted, then spec.mode."
+    )
     current_replicas: int | None = Field(None, description="Replicas that the target is asked to run.")
     desired_replicas: int | None = Field(None, description="What was decided.")
     floor_replicas: int | None = Field(None, description="minReplicas of the HPA.")

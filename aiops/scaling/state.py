@@ -8,15 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeGuard
+from typing import Annotated, Any, Final, NamedTuple, TypeGuard
 
+from annotated_types import Len
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 from pydantic.alias_generators import to_camel
 
 from aiops.errors import DataError
 from aiops.scaling.plausible import Record
 from aiops.scaling.policy import Mode
+from aiops.scaling.skill import Claim, Loss, Skill
 from aiops.series import epoch_seconds, from_epoch
+
+_MOST_ROLLBACKS: Final = 10  # as many as a policy may allow a day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +53,24 @@ class Observation:
 class Phase(StrEnum):
     """Where the guard stands."""
 
-    WATCHING = "Watching"
-    """Nothing is on trial."""
+    LEARNING = "Learning"
+    """No forecast could be judged yet: nothing is changed."""
+    PROVING = "Proving"
+    """Forecasts are held against reactive scaling: nothing is changed."""
+    ACTIVE = "Active"
+    """Forecasts act, and nothing is on trial."""
+    DEGRADED = "Degraded"
+    """Forecasts serve worse than reactive scaling: what they asked for is let go."""
     ON_TRIAL = "OnTrial"
     """A change is on trial: nothing more is taken away until it is over."""
+    ROLLING_BACK = "RollingBack"
+    """A change is being taken back: as much as before is not there yet."""
     COOLDOWN = "Cooldown"
     """A change was taken back: nothing is taken away for a while."""
+    LOCKED = "Locked"
+    """Too many changes were taken back within a day: nothing is taken away until a person unlocks."""
+    SUSPENDED = "Suspended"
+    """Nothing is decided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +100,18 @@ class Trial:
             raise DataError(f"a trial is of a change between two numbers, none negative, got {self}")
 
 
+class Lock(NamedTuple):
+    """A guard that waits for a person.
+
+    Attributes:
+        since: When it locked.
+        unlock: What ``guard.unlock`` was then; anything else unlocks.
+    """
+
+    since: datetime
+    unlock: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalingState:
     """What a turn leaves for the next one; plain, small, and all there is to remember.
@@ -91,25 +119,39 @@ class ScalingState:
     Attributes:
         decided_at: When the last turn was; None before the first.
         needs: (when, replicas needed), oldest first and falling: the only past needs that can still hold a scale-down.
-        effective_mode: The mode in force at the last turn; None before the first.
+        mode: What the spec allowed at the last turn; None before the first.
+        effective_mode: The mode in force then; None before the first.
+        suspended: Whether the last turn was told to decide nothing.
         baseline: The HPA's own ``minReplicas``, as whoever applies decisions found it before the first change; no
             floor goes below it. None if none is recorded.
         trial: The change that is on trial; None if none is.
         last_good: The number that the last good trial ended with, or that was there before the present one.
         hold_until: End of the cool-down; None outside of one.
         rolled_back_at: When a change was last taken back; None if none ever was.
+        rollbacks: When changes were taken back within the last day, oldest first.
+        restoring: The number that is being gone back to; None once it is there.
+        lock: What keeps the guard locked; None if it is not.
+        dip_since: Since when demand is anomalously low; None if it is not.
         record: What forecasts are held against.
+        skill: How they did against reactive scaling.
     """
 
     decided_at: datetime | None = None
     needs: tuple[tuple[datetime, int], ...] = ()
+    mode: Mode | None = None
     effective_mode: Mode | None = None
+    suspended: bool = False
     baseline: int | None = None
     trial: Trial | None = None
     last_good: int | None = None
     hold_until: datetime | None = None
     rolled_back_at: datetime | None = None
+    rollbacks: tuple[datetime, ...] = ()
+    restoring: int | None = None
+    lock: Lock | None = None
+    dip_since: datetime | None = None
     record: Record = field(default_factory=Record)
+    skill: Skill = field(default_factory=Skill)
 
     def __post_init__(self) -> None:
         if self.decided_at is None:
@@ -125,17 +167,32 @@ class ScalingState:
             at, count = next_at, next_count
         if at > self.decided_at or count < 0:
             raise DataError(f"the last need is {count} at {at}, and the last turn was at {self.decided_at}")
-        if self.trial is not None and (self.trial.started > self.decided_at or self.hold_until is not None):
-            raise DataError("a trial starts with a turn, and not during a cool-down")
+        if self.trial is not None and (self.trial.started > self.decided_at or self.holds):
+            raise DataError("a trial starts with a turn, and not during a cool-down or a lock")
         if self.rolled_back_at is not None and self.rolled_back_at > self.decided_at:
             raise DataError(f"taken back at {self.rolled_back_at}, after the last turn at {self.decided_at}")
 
     @property
+    def holds(self) -> bool:
+        """Whether a change was taken back and nothing may be taken away since."""
+        return self.hold_until is not None or self.lock is not None
+
+    @property
     def phase(self) -> Phase:
         """Where the guard stands."""
-        if self.trial is not None:
-            return Phase.ON_TRIAL
-        return Phase.WATCHING if self.hold_until is None else Phase.COOLDOWN
+        if self.suspended:
+            return Phase.SUSPENDED
+        if self.restoring is not None:
+            return Phase.ROLLING_BACK
+        if self.lock is not None:
+            return Phase.LOCKED
+        if self.hold_until is not None:
+            return Phase.COOLDOWN
+        if not self.skill.proven:
+            return Phase.LEARNING if self.skill.since is None else Phase.PROVING
+        if not self.skill.trusted:
+            return Phase.DEGRADED
+        return Phase.ACTIVE if self.trial is None else Phase.ON_TRIAL
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data; ``from_json`` reads it. What is None is written as None: a patch then removes it."""
@@ -144,13 +201,20 @@ class ScalingState:
             "phase": str(self.phase),
             "decidedAt": _seconds(self.decided_at),
             "needs": [[epoch_seconds(at), count] for at, count in self.needs],
+            "mode": None if self.mode is None else str(self.mode),
             "effectiveMode": None if self.effective_mode is None else str(self.effective_mode),
+            "suspended": self.suspended or None,
             "baseline": self.baseline,
             "trial": None if trial is None else _trial_json(trial),
             "lastGood": self.last_good,
             "holdUntil": _seconds(self.hold_until),
             "rolledBackAt": _seconds(self.rolled_back_at),
+            "rollbacks": [epoch_seconds(at) for at in self.rollbacks] or None,
+            "restoring": self.restoring,
+            "lock": None if self.lock is None else [epoch_seconds(self.lock.since), self.lock.unlock],
+            "dipSince": _seconds(self.dip_since),
             "record": self.record.to_json(),
+            "skill": self.skill.to_json(),
         }
 
     @classmethod
@@ -165,13 +229,20 @@ class ScalingState:
             return cls(
                 decided_at=_instant(stored.decided_at),
                 needs=tuple((from_epoch(at), count) for at, count in stored.needs),
+                mode=stored.mode,
                 effective_mode=stored.effective_mode,
+                suspended=bool(stored.suspended),
                 baseline=stored.baseline,
                 trial=None if stored.trial is None else stored.trial.restored(),
                 last_good=stored.last_good,
                 hold_until=_instant(stored.hold_until),
                 rolled_back_at=_instant(stored.rolled_back_at),
+                rollbacks=tuple(from_epoch(at) for at in stored.rollbacks or ()),
+                restoring=stored.restoring,
+                lock=None if stored.lock is None else Lock(from_epoch(stored.lock[0]), stored.lock[1]),
+                dip_since=_instant(stored.dip_since),
                 record=Record() if stored.record is None else Record(**dict(stored.record)),
+                skill=_skill(stored),
             )
         except ValidationError as error:
             first = error.errors()[0]
@@ -216,20 +287,48 @@ class _StoredTrial(_Stored):
 class _StoredRecord(_Stored):
     hour: int
     highest: tuple[float | None, ...]
+    lowest: tuple[float | None, ...] = ()
     beyond: float
     disbelieved: bool
+
+
+class _StoredSkill(_Stored):
+    since: float | None = None
+    judged: float | None = None
+    claims: tuple[tuple[float, float, float, float], ...]
+    losses: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+    proven: bool
+    trusted: bool
+
+    def restored(self) -> Skill:
+        first, second, third = (Loss(*each) for each in self.losses)
+        return Skill(
+            since=_instant(self.since),
+            judged=_instant(self.judged),
+            claims=tuple(Claim(from_epoch(made), *numbers) for made, *numbers in self.claims),
+            losses=(first, second, third),
+            proven=self.proven,
+            trusted=self.trusted,
+        )
 
 
 class _StoredState(_Stored):
     needs: tuple[tuple[float, int], ...]
     decided_at: float | None = None
+    mode: Mode | None = None
     effective_mode: Mode | None = None
+    suspended: bool | None = None
     baseline: NonNegativeInt | None = None
     trial: _StoredTrial | None = None
     last_good: NonNegativeInt | None = None
     hold_until: float | None = None
     rolled_back_at: float | None = None
+    rollbacks: Annotated[tuple[float, ...], Len(0, _MOST_ROLLBACKS)] | None = None
+    restoring: NonNegativeInt | None = None
+    lock: tuple[float, str] | None = None
+    dip_since: float | None = None
     record: _StoredRecord | None = None
+    skill: _StoredSkill | None = None
 
 
 def _trial_json(trial: Trial) -> dict[str, Any]:
@@ -242,6 +341,14 @@ def _trial_json(trial: Trial) -> dict[str, Any]:
         "wasGood": trial.was_good,
         "outage": trial.outage,
     }
+
+
+def _skill(stored: _StoredState) -> Skill:
+    """Return the skill; a version that did not keep one had already acted on its forecasts."""
+    if stored.skill is not None:
+        return stored.skill.restored()
+    acted = stored.effective_mode is not None and stored.effective_mode.applies
+    return Skill(proven=acted, trusted=acted)
 
 
 def _seconds(at: datetime | None) -> float | None:

@@ -37,13 +37,13 @@ def machine_code(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _watched(made: Any, function: Callable[P, R]) -> Callable[P, R]:
-    made._cache._cache_file._source_stamp = _sources(Path(function.__code__.co_filename).parent)
+    made._cache._cache_file._source_stamp = digest_of_sources(Path(function.__code__.co_filename).parent)
     return cast("Callable[P, R]", made)
 
 
 @cache
-def _sources(folder: Path) -> str:
-    """Return the digest of all Python files in a folder."""
+def digest_of_sources(folder: Path) -> str:
+    """Return the digest of all Python files in a folder: it differs after any change of the code."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.py")):
         digest.update(path.read_bytes())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from aiops.errors import DataError
 from aiops.forecasting.forecast import Forecast
 from aiops.forecasting.forecaster import PathForecaster
+from aiops.ports import Mapper
 from aiops.series import FloatArray, Frame, Series, SeriesKey
 from aiops.series.counter import increase
 
@@ -19,11 +21,15 @@ NEVER_NEGATIVE = ("rate", "count", COUNTER)
 """Kinds, as an index calls them, of which a negative value is an error of measurement."""
 LEVELS = (0.1, 0.5, 0.9, 0.95, 0.99)
 BATCH = 64
-"""Series in one frame: few enough to show progress, and for their rows to fit into memory."""
+"""Series that a worker gets at once: many, so that handing them over costs little; few enough to show progress."""
+BATCH_VALUES = 1_000_000
+"""Fewer, if they have more values than this: a shard has to fit into memory several times."""
 MOST_STEPS = 10_000
 """Longest horizon: more steps than anyone plans by; a finer series wants to be aggregated first."""
 
 Skipped = tuple[str, str]
+Part = tuple[Sequence[Series], Mapping[SeriesKey, Mapping[str, str]]]
+"""Some series, and what the source says of them beside their values."""
 Cutoffs = Mapping[SeriesKey, Sequence[datetime]]
 
 
@@ -57,52 +63,132 @@ class Made:
     cutoffs: tuple[datetime, ...]
 
 
+Answer = tuple["Made | Skipped", ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Job:
     history: Series
     cutoff: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Shard:
+    """What a worker gets: some series, and how they are forecast."""
+
+    jobs: tuple[_Job, ...]
+    ask: Ask
+    forecaster: PathForecaster
+
+
 def forecast_all(
-    series: Sequence[Series],
-    metadata: Mapping[SeriesKey, Mapping[str, str]],
-    ask: Ask,
-    forecaster: PathForecaster,
+    parts: Iterable[Part], ask: Ask, forecaster: PathForecaster, mapper: Mapper
 ) -> Iterator[Made | Skipped]:
-    """Forecast every series from every cutoff; series of one grid and cutoff together.
+    """Forecast every series from every cutoff; parts are read while workers forecast those before.
 
     A counter (``kind`` in the index) is forecast as its increase a step. Negative values of a kind that has none are
-    taken as missing.
+    taken as missing. What comes out does not depend on how many workers there are, nor does its order, except that
+    series of a worker that died come last.
 
     Yields:
         Forecasts, and (series id, reason) of each series and cutoff that has none.
     """
-    by_grid: dict[tuple[timedelta, datetime], list[_Job]] = {}
-    for each in series:
-        prepared = _prepared(each, metadata.get(each.key, {}).get("kind", ""))
-        cutoffs = [each.end - each.step] if ask.cutoffs is None else ask.cutoffs.get(each.key, ())
-        for cutoff in dict.fromkeys(cutoffs):
-            try:
-                job = _job(prepared, cutoff, ask)
-            except DataError as error:
-                yield each.key.series_id, str(error)
+    skipped: list[Skipped] = []
+    handed_out: dict[int, _Shard] = {}
+    alone: list[_Shard] = []
+    for result in _in_order(mapper.map(_forecast_shard, _noted(_shards(parts, ask, forecaster, skipped), handed_out))):
+        yield from _taken(skipped)
+        index, found = result
+        shard = handed_out.pop(index)
+        if isinstance(found, Exception):
+            alone += [replace(shard, jobs=(job,)) for job in shard.jobs]
+        else:
+            yield from found
+    yield from _taken(skipped)
+    # A whole shard fails if its worker dies: of one series, perhaps.
+    for index, found in _in_order(mapper.map(_forecast_shard, alone)):
+        if isinstance(found, Exception):
+            yield alone[index].jobs[0].history.key.series_id, str(found)
+        else:
+            yield from found
+
+
+def _noted(shards: Iterable[_Shard], handed_out: dict[int, _Shard]) -> Iterator[_Shard]:
+    for index, shard in enumerate(shards):
+        handed_out[index] = shard
+        yield shard
+
+
+def _taken(skipped: list[Skipped]) -> list[Skipped]:
+    taken = list(skipped)
+    skipped.clear()
+    return taken
+
+
+def _in_order(results: Iterable[tuple[int, Answer | Exception]]) -> Iterator[tuple[int, Answer | Exception]]:
+    early: dict[int, Answer | Exception] = {}
+    following = 0
+    for index, result in results:
+        early[index] = result
+        while following in early:
+            yield following, early.pop(following)
+            following += 1
+
+
+def _shards(parts: Iterable[Part], ask: Ask, forecaster: PathForecaster, skipped: list[Skipped]) -> Iterator[_Shard]:
+    """Yield what is to be forecast in shards of ``BATCH`` series, fewer if they are long."""
+    jobs: list[_Job] = []
+    size = 0
+    for series, metadata in parts:
+        for each in series:
+            for job in _jobs(each, metadata.get(each.key, {}).get("kind", ""), ask, skipped):
+                jobs.append(job)
+                size += len(job.history)
+                if len(jobs) == BATCH or size >= BATCH_VALUES:
+                    yield _Shard(jobs=tuple(jobs), ask=ask, forecaster=forecaster)
+                    jobs, size = [], 0
+    if jobs:
+        yield _Shard(jobs=tuple(jobs), ask=ask, forecaster=forecaster)
+
+
+def _jobs(series: Series, kind: str, ask: Ask, skipped: list[Skipped]) -> Iterator[_Job]:
+    prepared = _prepared(series, kind)
+    cutoffs = [series.end - series.step] if ask.cutoffs is None else ask.cutoffs.get(series.key, ())
+    for cutoff in dict.fromkeys(cutoffs):
+        try:
+            job = _job(prepared, cutoff, ask)
+        except DataError as error:
+            skipped.append((series.key.series_id, str(error)))
+        else:
+            yield job
+
+
+def _forecast_shard(shard: _Shard) -> Answer:
+    """Forecast in a worker; series of one grid and cutoff together."""
+    found: list[Made | Skipped] = []
+    for jobs in _frames(shard.jobs):
+        try:
+            found += _forecast(jobs, shard.ask, shard.forecaster)
+        except Exception as error:  # noqa: BLE001 - whatever a model fails with, others want their forecast
+            if len(jobs) > 1:
+                for job in jobs:
+                    found += _forecast_shard(replace(shard, jobs=(job,)))
             else:
-                by_grid.setdefault((each.step, job.history.end), []).append(job)
-    for (step, _), jobs in by_grid.items():
-        for batch in _batches(jobs):
-            yield from _forecast(batch, ask.horizon // step, ask, forecaster)
+                reason = f"{shard.forecaster.name} failed: {type(error).__name__}: {error}"
+                found.append((jobs[0].history.key.series_id, reason))
+    return tuple(found)
 
 
-def _batches(jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
-    """Yield jobs by ``BATCH``, each series once a batch: two cutoffs of one series may fall into one step."""
-    batch: dict[SeriesKey, _Job] = {}
+def _frames(jobs: Sequence[_Job]) -> list[list[_Job]]:
+    """Group what fits into one frame, each series once: two cutoffs of one series may fall into one step."""
+    groups: dict[tuple[timedelta, datetime, int], list[_Job]] = {}
+    seen: Counter[tuple[SeriesKey, timedelta, datetime]] = Counter()
     for job in jobs:
-        if len(batch) == BATCH or job.history.key in batch:
-            yield list(batch.values())
-            batch = {}
-        batch[job.history.key] = job
-    if batch:
-        yield list(batch.values())
+        place = (job.history.step, job.history.end)
+        twice = seen[job.history.key, *place]
+        seen[job.history.key, *place] += 1
+        groups.setdefault((*place, twice), []).append(job)
+    return list(groups.values())
 
 
 def _prepared(series: Series, kind: str) -> Series:
@@ -148,7 +234,8 @@ def _job(series: Series, cutoff: datetime, ask: Ask) -> _Job:
     )
 
 
-def _forecast(jobs: Sequence[_Job], horizon: int, ask: Ask, forecaster: PathForecaster) -> Iterator[Made | Skipped]:
+def _forecast(jobs: Sequence[_Job], ask: Ask, forecaster: PathForecaster) -> Iterator[Made | Skipped]:
+    horizon = ask.horizon // jobs[0].history.step
     made = forecaster.forecast(Frame.of([job.history for job in jobs]), horizon, np.array(ask.levels))
     finite = np.asarray(np.isfinite(made.mean).all(axis=1) & np.isfinite(made.values).all(axis=(1, 2)))
     for job, fine in zip(jobs, finite.tolist(), strict=True):

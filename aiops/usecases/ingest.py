@@ -73,6 +73,7 @@ class Ingest:
             query=spec.query,
             labels=monitor.alert_labels,
             runbook=spec.runbook,
+            group_by=spec.group_by,
         )
         for table in tables(spec.step):
             self.series.use(table)

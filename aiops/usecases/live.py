@@ -15,15 +15,18 @@ import numpy as np
 
 from aiops import telemetry
 from aiops.alerting.alert import Alert
+from aiops.alerting.links import Links
 from aiops.alerting.monitor import AnomalyMonitor
 from aiops.alerting.rules import AlertRule
 from aiops.detection.scorer import Scorer
 from aiops.errors import ConfigError, DataError, LimitError, ModelNotFoundError
+from aiops.forecasting.boosted_trees import TreeStore
 from aiops.ports import AlertOutbox, Clock, MetricSource, ModelStore
 from aiops.series import IntArray, Series, SeriesKey, epoch_seconds, from_epoch
 from aiops.series.duration import format_duration
 from aiops.usecases.adopted import Adopted
 from aiops.usecases.champion import ChampionWatch
+from aiops.usecases.incidents import Desk
 from aiops.usecases.ingest import Ingest
 from aiops.usecases.live_calls import (
     ForecastAnswer,
@@ -80,6 +83,8 @@ class Live:
         store: Where the champion is; None to serve without one.
         model: Name of the model in it.
         limits: How much is taken; the defaults of ``Limits`` if None.
+        links: Where people go on from an alert.
+        trees: Keeps what window models have learnt for the next process; None if nothing does.
 
     Raises:
         ConfigError: If what is watched cannot be understood, or there is no source to read it from.
@@ -96,6 +101,8 @@ class Live:
         store: ModelStore | None = None,
         model: str = "",
         limits: Limits | None = None,
+        links: Links | None = None,
+        trees: TreeStore | None = None,
     ) -> None:
         self._clock = clock
         self._scorer = scorer
@@ -106,7 +113,7 @@ class Live:
         self._registry = Reachable("registry")
         self._pushed = WatchedSeries(scorer, limits.rule, limits.step, limits.history)
         self._index: dict[SeriesKey, WatchedSeries] = {}
-        self._windows = Windows()
+        self._windows = Windows(trees)
         self._rehearsed = False
         self._adopted = None
         if source is not None:
@@ -116,6 +123,7 @@ class Live:
             self._champion = ChampionWatch(
                 store, model, clock, self._registry, steps=self._steps, use=self._use_champion
             )
+        self._desk = Desk(outbox, clock, self._rule_of, links)
         self._monitors = Monitors(watched, self._start, clock)
 
     def score(self, batch: PointBatch) -> ScoredBatch:
@@ -131,20 +139,21 @@ class Live:
         """
         self._refuse_future(batch)
         groups, rows = self._places(batch)
+        now = self._clock.now()
         used = {id(groups[number]): groups[number] for number in set(batch.series.tolist())}
         if len(used) <= 1:
             group = next(iter(used.values()), self._pushed)
             at = np.floor_divide(batch.at, group.step.total_seconds()).astype(np.int64)
-            judged = group.take(rows[batch.series], at, batch.values)
+            judged = group.take(rows[batch.series], at, batch.values, group.place(now))
         else:
             judged = nothing(len(batch.series))
             owners = np.array([id(each) for each in groups])[batch.series]
             for name, group in used.items():
                 (which,) = np.nonzero(owners == name)
                 at = np.floor_divide(batch.at[which], group.step.total_seconds()).astype(np.int64)
-                judged.put(which, group.take(rows[batch.series[which]], at, batch.values[which]))
+                judged.put(which, group.take(rows[batch.series[which]], at, batch.values[which], group.place(now)))
         if judged.changes:
-            self._outbox.put(judged.changes)
+            self._desk.put(judged.changes)
         scores = judged.scores
         return ScoredBatch(
             score=scores.values,
@@ -315,11 +324,10 @@ class Live:
             ended = self._pushed.place(now) - 1
             changes = self._pushed.missing(ended)
             self._forget()
-            changes += strays(
-                self._outbox.firing(), list(self._groups()), self._monitors.running, self._limits.rule, now
-            )
+            changes += strays(self._desk.series(), list(self._groups()), self._monitors.running, self._limits.rule, now)
             if changes:
-                self._outbox.put(changes)
+                self._desk.put(changes)
+            self._desk.tell()
             if self._adopted is not None:
                 self._adopted.drop_unused()
             self._measure(now)
@@ -351,13 +359,17 @@ class Live:
             self._source,
             self._clock,
             self._prometheus,
-            put=self._outbox.put,
+            put=self._desk.put,
             known=self._known,
             tables=lambda step: self._champion.tables(step) if self._champion is not None else [],
         )
 
     def _known(self) -> Mapping[str, Alert]:
-        return {name: alert for name, (alert, _) in self._outbox.firing().items()}
+        return {name: alert for name, (alert, _) in self._desk.series().items()}
+
+    def _rule_of(self, alert: Alert) -> AlertRule:
+        own = self._monitors.running.get(alert.labels.get("monitor", ""))
+        return self._limits.rule if own is None else own.series.rule
 
     def _steps(self) -> set[timedelta]:
         return {each.step for each in self._groups()}

@@ -7,18 +7,15 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
 
 from aiops.errors import ConfigError, DataError, ModelError, UpstreamError
 from aiops.ports import ForecastSource, MetricSource, Obstacle, Peak, PeakQuery, Replicas, Workload
 from aiops.scaling.decide import ScalingDecision
-from aiops.scaling.loop import step
+from aiops.scaling.loop import acts, step
 from aiops.scaling.policy import Mode, ScalingPolicy, Slo
 from aiops.scaling.state import Observation, ScalingState
 from aiops.series import Series
 from aiops.series.grid import floor
-
-_CHANGES_THE_WORLD: Final = frozenset({Mode.FLOOR, Mode.DIRECT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +102,7 @@ async def scale(
     (demand, trouble), (peak, no_forecast), answers = await asyncio.gather(
         _newest(source, "load", asked.query, asked.step, now),
         _peak(forecasts, policy, asked, now),
-        asyncio.gather(*(_newest(source, f"SLO {slo.name}", slo.query, asked.step, now) for slo in slos)),
+        asyncio.gather(*(_reading(source, slo, asked.step, now) for slo in slos)),
     )
     readings, no_reading = _by_name(slos, answers)
     observation = Observation(
@@ -116,7 +113,7 @@ async def scale(
         ceiling=replicas.ceiling,
         readings=readings,
     )
-    if replicas.obstacle is not None and policy.mode in _CHANGES_THE_WORLD:
+    if replicas.obstacle is not None and policy.mode.applies:
         policy = policy.model_copy(update={"mode": Mode.RECOMMEND})
     state = replace(state, baseline=replicas.baseline)
     decision, state = step(state, observation, None if peak is None else peak.value, policy, now)
@@ -131,7 +128,7 @@ async def scale(
         trouble=trouble,
         no_forecast=no_forecast,
         no_reading=no_reading,
-        changes=policy.mode in _CHANGES_THE_WORLD and decision.desired != decision.current,
+        changes=acts(policy.mode, state.skill) and decision.desired != decision.current,
     )
     await keep(scaled)
     if scaled.changes:
@@ -155,6 +152,15 @@ async def _newest(
     return value, ""
 
 
+async def _reading(source: MetricSource, slo: Slo, grid: timedelta, now: datetime) -> tuple[float | None, str]:
+    """Return the lowest of an SLO's windows, which is bad only if all are, or None and why one has no answer."""
+    answers = await asyncio.gather(*(_newest(source, f"SLO {slo.name}", query, grid, now) for query in slo.queries))
+    values = [value for value, _ in answers if value is not None]
+    if len(values) < len(answers):
+        return None, next(why for value, why in answers if value is None)
+    return min(values), ""
+
+
 def _only(found: tuple[Series, ...], what: str, query: str) -> Series:
     if len(found) > 1:
         raise ConfigError(
@@ -175,7 +181,7 @@ async def _peak(
         history=asked.history,
         window=rules.window,
         model=rules.model,
-        level=rules.level,
+        level=policy.level,
     )
     try:
         peak = await forecasts.peak(question, now)

@@ -10,11 +10,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 
 from aiops.alerting.alert import Alert
 from aiops.alerting.explain import Subject
+from aiops.alerting.monitor import GROUP_BY, scope_of
 from aiops.alerting.rules import CALM, AlertRule, Condition, advance, identities, resume
 from aiops.detection.band_table import Bands, BandTable
 from aiops.detection.detector import Points
@@ -66,6 +68,7 @@ class WatchedSeries:
         query: What the source is asked for them; empty for pushed series.
         labels: Added to those of every alert.
         runbook: Where people read what to do; empty if nowhere.
+        group_by: Labels of what is one service.
 
     Raises:
         DataError: If the step is not positive.
@@ -81,6 +84,7 @@ class WatchedSeries:
         query: str = "",
         labels: Mapping[str, str] | None = None,
         runbook: str = "",
+        group_by: Sequence[str] = GROUP_BY,
     ) -> None:
         require_step(step)
         self.step = step
@@ -93,12 +97,14 @@ class WatchedSeries:
         self._capacity = max(history // step, 1)
         self._labels = tuple(sorted((labels or {}).items()))
         self._runbook = runbook
+        self._group_by = tuple(group_by)
         self._rows: dict[SeriesKey, int] = {}
         self._free: list[int] = []
         self._recent: list[Recent] = []
         self._subjects: list[Subject] = []
         self._state = scorer.start(0)
         self._seen = np.empty(0, dtype=np.int64)  # place of the newest observed value of each row
+        self._heard = np.empty(0, dtype=np.int64)  # place of the instant at which it was sent, if that was later
         self._loud: dict[int, Condition] = {}  # rows of which the rule remembers more than when they were last seen
         self._bands = Bands(query)
 
@@ -162,18 +168,26 @@ class WatchedSeries:
         fresh = self._scorer.start(len(series)) if warmed is None else warmed.state
         self._scorer.put(self._state, np.array(rows, dtype=np.int64), fresh)
         for index, ((key, unit), row) in enumerate(zip(series, rows, strict=True)):
-            subject = Subject(key=key, step=self.step, unit=unit, runbook=self._runbook, labels=self._labels)
+            subject = Subject(
+                key=key,
+                step=self.step,
+                unit=unit,
+                runbook=self._runbook,
+                labels=self._labels,
+                scope=scope_of(key, self._labels, self._group_by),
+                query=self.query,
+            )
             self._rows[key] = row
             self._subjects[row] = subject
             self._recent[row] = Recent(self._capacity)
-            self._seen[row] = _NEVER
+            self._seen[row] = self._heard[row] = _NEVER
             self._bands.join(row, key)
             if warmed is not None:
                 observed = np.flatnonzero(~np.isnan(warmed.values[index]))
                 if len(observed):
                     last = int(observed[-1])
                     self._recent[row].fill(warmed.first, warmed.values[index, : last + 1])
-                    self._seen[row] = warmed.first + last
+                    self._seen[row] = self._heard[row] = warmed.first + last
             held = [known[name] for name in identities(subject) if name in known]
             if held:
                 self._loud[row] = resume(held, key, self._last_seen(row))
@@ -182,37 +196,39 @@ class WatchedSeries:
         """Stop watching a series; nothing of it is remembered."""
         row = self._rows.pop(key)
         self._loud.pop(row, None)
-        self._recent[row], self._subjects[row], self._seen[row] = _NO_VALUES, _NOBODY, _NEVER
+        self._recent[row], self._subjects[row] = _NO_VALUES, _NOBODY
+        self._seen[row] = self._heard[row] = _NEVER
         self._free.append(row)
 
-    def take(self, rows: IntArray, places: IntArray, values: FloatArray) -> Judged:
+    def take(self, rows: IntArray, places: IntArray, values: FloatArray, heard: int = _NEVER) -> Judged:
         """Score points and learn from them; of one series in the order of their steps, whatever order they came in.
 
-        A gap changes nothing. A point whose step is not after the newest observed one is skipped.
+        A gap changes nothing. A point whose step is not after the newest observed one is skipped. One that was sent so
+        late that its series would be silent is scored and teaches, and tells nobody: it is not news.
 
         Args:
             rows: Row of each point, shape ``[m]``.
             places: Number of its step, shape ``[m]``.
             values: Observations, shape ``[m]``; NaN is a gap.
+            heard: Number of the step in which they were sent; if it is not given, they are as fresh as their stamps.
         """
         m = len(rows)
         if m == 0:
             return nothing(0)
         if m == 1:
-            return self._take_column(rows, places, values)
+            return self._take_column(rows, places, values, heard)
         found = nothing(m)
         for which in _waves(rows, places):
-            part = self._take_column(rows[which], places[which], values[which])
+            part = self._take_column(rows[which], places[which], values[which], heard)
             found.put(which, part)
         return found
 
     def missing(self, place: int) -> list[Alert]:
         """Note that a step is over: series that sent nothing for long are silent, and in the end forgotten."""
-        silent_steps = -(-self.rule.silent_after // self.step)
         changes: list[Alert] = []
-        for key, row in list(self._rows.items()):
-            if self._seen[row] == _NEVER or place - self._seen[row] < silent_steps:
-                continue
+        quiet = (self._heard != _NEVER) & (place - self._heard >= self._silent_steps)
+        for row in np.flatnonzero(quiet).tolist():
+            key = self._subjects[row].key
             gap = self._gap(key, place)
             condition, changed = advance(self.rule, self._condition(row), gap, self._subjects[row])
             changes.extend(changed)
@@ -222,7 +238,11 @@ class WatchedSeries:
                 self._remember(row, condition)
         return changes
 
-    def _take_column(self, rows: IntArray, places: IntArray, values: FloatArray) -> Judged:
+    @property
+    def _silent_steps(self) -> int:
+        return -(-self.rule.silent_after // self.step)
+
+    def _take_column(self, rows: IntArray, places: IntArray, values: FloatArray, heard: int) -> Judged:
         """Score at most one point a row."""
         observed = ~np.isnan(values)
         behind = places <= self._seen[rows]
@@ -232,7 +252,7 @@ class WatchedSeries:
             return Judged(
                 scores=scores,
                 skipped=np.zeros(len(rows), dtype=np.int64),
-                changes=self._alerts(rows, places, values, scores),
+                changes=self._alerts(rows, places, values, scores, heard),
             )
         found = nothing(len(rows))
         for index in np.flatnonzero(behind & observed).tolist():
@@ -240,7 +260,7 @@ class WatchedSeries:
             found.skipped[index] = Skipped.DUPLICATE if known else Skipped.LATE
         (which,) = np.nonzero(fresh)
         if len(which):
-            found.put(which, self._take_column(rows[which], places[which], values[which]))
+            found.put(which, self._take_column(rows[which], places[which], values[which], heard))
         return found
 
     def _score(self, rows: IntArray, places: IntArray, values: FloatArray) -> Scores:
@@ -255,28 +275,41 @@ class WatchedSeries:
         )
         return self._scorer.step(self._state, points)
 
-    def _alerts(self, rows: IntArray, places: IntArray, values: FloatArray, scores: Scores) -> list[Alert]:
+    def _alerts(self, rows: IntArray, places: IntArray, values: FloatArray, scores: Scores, heard: int) -> list[Alert]:
         """Remember the points and return the alerts that they change.
 
         A point that is not odd, of a series of which nothing is remembered, changes nothing but when it was last seen.
         """
         for row, place, value in zip(rows.tolist(), places.tolist(), values.tolist(), strict=True):
             self._recent[row].add(place, value)
-        odd = scores.values >= self.rule.ticket_score
+        news = heard - places < self._silent_steps
+        odd = (scores.values >= self.rule.ticket_score) & news
         changes: list[Alert] = []
         if self._loud or odd.any():
             for index, row in enumerate(rows.tolist()):
-                if odd[index] or row in self._loud:
+                if not news[index]:
+                    changes.extend(self._heard_again(row, int(places[index])))
+                elif odd[index] or row in self._loud:
                     place = int(places[index])
                     subject = self._subjects[row]
                     model = self._bands.model(row, place)
                     score = self._record(subject.key, place, float(values[index]), scores, index)
-                    condition, changed = advance(
-                        self.rule, self._condition(row), score, replace(subject, model=model) if model else subject
-                    )
+                    recent = self._recent[row]
+                    subject = replace(subject, model=model, history=partial(recent.between, recent.begin, place + 1))
+                    condition, changed = advance(self.rule, self._condition(row), score, subject)
                     self._remember(row, condition)
                     changes.extend(changed)
         self._seen[rows] = places
+        self._heard[rows] = np.maximum(places, heard)
+        return changes
+
+    def _heard_again(self, row: int, place: int) -> tuple[Alert, ...]:
+        """End the silence of a series that sends old points, and leave the rest of its condition as it is."""
+        if row not in self._loud or self._loud[row].silence is None:
+            return ()
+        late = replace(self._gap(self._subjects[row].key, place), observed=0.0, warming_up=True)
+        condition, changes = advance(self.rule, self._condition(row), late, self._subjects[row])
+        self._remember(row, condition)
         return changes
 
     def _record(self, key: SeriesKey, place: int, value: float, scores: Scores, index: int) -> AnomalyScore:
@@ -311,7 +344,7 @@ class WatchedSeries:
         return replace(self._loud.get(row, CALM), last_seen=self._last_seen(row))
 
     def _last_seen(self, row: int) -> datetime | None:
-        place = int(self._seen[row])
+        place = int(self._heard[row])
         return None if place == _NEVER else self.stamp(place)
 
     def _remember(self, row: int, condition: Condition) -> None:
@@ -326,6 +359,7 @@ class WatchedSeries:
         self._recent.extend(_NO_VALUES for _ in rows)
         self._subjects.extend(_NOBODY for _ in rows)
         self._seen = np.concatenate([self._seen, np.full(more, _NEVER)])
+        self._heard = np.concatenate([self._heard, np.full(more, _NEVER)])
         self._free.extend(reversed(rows))
 
 

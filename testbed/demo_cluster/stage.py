@@ -50,6 +50,7 @@ metadata:
   namespace: {FLOOR}
 spec:
   mode: Floor
+  trust: {{proving: 0s}}
   interval: 30s
   target: {{apiVersion: apps/v1, kind: Deployment, name: {SHOP}}}
   hpa: {{name: {SHOP}}}

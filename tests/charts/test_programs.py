@@ -23,18 +23,22 @@ def containers(case):
 
 
 def parse(container, *more):
-    """Have the program read its command line, and do nothing."""
+    """Have the program read its command line, and do nothing; return what it understood."""
     program = PROGRAMS[tuple(container["command"])]
     name, *rest = container["args"]
     commands = getattr(program, "commands", {})
     command, arguments = (commands[name], rest) if name in commands else (program, [name, *rest])
-    command.make_context(name, [*arguments, *more])
+    return command.make_context(name, [*arguments, *more]).params
 
 
 @pytest.mark.parametrize("case", MATRIX)
 def test_the_programs_understand_their_arguments(case):
     for container in containers(case):
-        parse(container)
+        understood = parse(container)
+        for argument in container["args"]:
+            name, given, _ = argument.partition("=")
+            if given:
+                assert name.removeprefix("--").replace("-", "_") in understood
 
 
 @pytest.mark.parametrize("name", ["demo-aiops-server", "demo-aiops-operator", "demo-aiops-operator-give-back"])

@@ -29,7 +29,7 @@ from aiops.scaling.resource import (
 from aiops.scaling.state import ScalingState
 from testbed.apiserver import KubectlError
 from tests.contracts.resource_page import as_row, keys, page
-from tests.contracts.wrong_resources import GONE, RIGHT, SLO, SPEC, WRONG, Wrong, written
+from tests.contracts.wrong_resources import GONE, RIGHT, SALE, SLO, SPEC, WRONG, Wrong, written
 from tools import crds
 
 NAMESPACE = "default"
@@ -171,6 +171,25 @@ TEXTS = (
     GONE,
     7,
 )
+LOCAL_TIMES = (
+    "2026-11-28T00:00",
+    "2026-11-28T08:00",
+    "2026-11-28T08:01",
+    "2026-11-27T08:00",
+    "2026-12-04T08:00",
+    "2026-12-04T08:01",
+    "2027-11-27T08:00",
+    "2027-11-27T08:01",
+    "2028-02-29T08:00",
+    "2027-02-29T08:00",
+    "2026-12-01T24:00",
+    "2026-12-01T8:00",
+    "2026-12-01T08:00:00",
+    "2026-12-01T08:00Z",
+    "1999-12-01T08:00",
+    "",
+    7,
+)
 KEYS = {
     **dict.fromkeys(["bounds.minReplicas", "bounds.maxReplicas", "load.capacityPerReplica", "forecast.level"], NUMBERS),
     **dict.fromkeys(["load.targetUtilization", "behavior.scaleUp.maxStepRatio", "guard.failureLimit"], NUMBERS),
@@ -181,6 +200,27 @@ KEYS = {
     "mode": ("Shadow", "Floor", "Direct", "", "shadow", None),
     "hpa": ({"name": "shop"}, {"name": ""}, {}, "shop", None, GONE),
     "suspend": (True, False, "yes", 1, None),
+    "bounds.onMaxBreach": ("Honor", "RaiseWithBuffer", "honor", "", 1, None),
+    "bounds.maxBuffer": NUMBERS,
+    "prices.replicaHour": NUMBERS,
+    "prices.unmetRequest": NUMBERS,
+    # Not a zone that is spelt right and not there: that is for the operator to say.
+    "calendar.timeZone": ("UTC", "Europe/Berlin", "Etc/GMT+5", "", "/UTC", "../UTC", "Europe/", "a b", 7, None),
+    "calendar.events": (
+        [],
+        [SALE, SALE],
+        [SALE, {**SALE, "name": "lunch"}],
+        [{**SALE, "name": f"sale-{number}"} for number in range(33)],
+        *([{**SALE, "name": each}] for each in TEXTS if each is not GONE),
+        *([{**SALE, "multiplier": each}] for each in NUMBERS if each is not GONE),
+        *([{**SALE, "minReplicas": each}] for each in NUMBERS if each is not GONE),
+        *([{**SALE, "ramp": each}] for each in TIMES),
+        *([{**SALE, "end": each}] for each in LOCAL_TIMES),
+        *([{**SALE, "end": each, "repeat": "Daily"}] for each in LOCAL_TIMES),
+        *([{**SALE, "end": each, "repeat": "Weekly"}] for each in LOCAL_TIMES),
+        *([{**SALE, "end": each, "repeat": "Yearly"}] for each in LOCAL_TIMES),
+        *([{**SALE, "repeat": each}] for each in ("Never", "never", "", None)),
+    ),
     "guard.slos": (
         [],
         [SLO, SLO],
@@ -192,6 +232,7 @@ KEYS = {
     ),
 }
 FULL = spec_from({**SPEC, "hpa": {"name": "shop"}, "guard": {"slos": [SLO]}}).to_spec()
+FULL |= {"prices": {"replicaHour": 0.05, "unmetRequest": 0.001}, "calendar": {"timeZone": "UTC", "events": [SALE]}}
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -255,6 +296,7 @@ def test_kubectl_get_shows_the_columns(scalers) -> None:
     body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "columns"}, "spec": SPEC}
     scalers.kubectl("apply", "--server-side", "--filename=-", stdin=yaml.safe_dump(body))
     status = {
+        "phase": "Proving",
         "effectiveMode": "Recommend",
         "floorReplicas": 3,
         "desiredReplicas": 7,
@@ -280,7 +322,7 @@ def test_kubectl_get_shows_the_columns(scalers) -> None:
     scalers.kubectl("delete", PLURAL, "columns")
 
     assert header.split() == ["NAME", *(column[0].upper() for column in crd.COLUMNS)]
-    assert row.split()[:7] == ["columns", "Shadow", "Recommend", "shop", "3", "7", "ScaleUpLimit"]
+    assert row.split()[:8] == ["columns", "Shadow", "Recommend", "Proving", "shop", "3", "7", "ScaleUpLimit"]
     assert "3 -> 7: demand of up to 900" in row
     assert kept["state"]["adopted"] == {"own": 3}, "what the schema does not know of the state is kept"
     assert ScalingState.from_json(kept["state"]) == ScalingState(baseline=3)

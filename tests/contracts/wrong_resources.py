@@ -10,7 +10,13 @@ SPEC: Final[dict[str, Any]] = {
     "load": {"capacityPerReplica": 50, "query": "sum(rate(http_requests_total[1m]))"},
 }
 SLO: Final = {"name": "errors", "query": "error_ratio", "threshold": 0.01}
+SALE: Final = {"name": "sale", "start": "2026-11-27T08:00", "end": "2026-11-28T00:00", "multiplier": 3}
 GONE: Final = object()
+
+
+def calendar(**changes: Any) -> dict[str, Any]:
+    """Return a calendar with one event."""
+    return {"events": [{**SALE, **changes}]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +126,24 @@ WRONG: Final = (
         says="write lower-case letters",
     ),
     Wrong(
+        what="an SLO's windows that its query does not use",
+        at="guard",
+        value={"slos": [{**SLO, "windows": ["5m", "1h"]}]},
+        says="where the query says $window",
+    ),
+    Wrong(
+        what="an SLO's query with $window and no windows",
+        at="guard",
+        value={"slos": [{**SLO, "query": "rate(errors[$window])"}]},
+        says="where the query says $window",
+    ),
+    Wrong(
+        what="a reactive utilization in percent",
+        at="trust.reactiveUtilization",
+        value=70,
+        says="should be less than or equal to 1",
+    ),
+    Wrong(
         what="a trial that is over before it can fail",
         at="guard",
         value={"slos": [SLO], "observe": "1m"},
@@ -131,6 +155,56 @@ WRONG: Final = (
         value={"slos": [SLO], "failureLimit": 0},
         says="should be greater than or equal to 1",
     ),
+    Wrong(
+        what="an event that ends before it starts", at="calendar", value=calendar(end="2026-11-27T07:00"), says="end is"
+    ),
+    Wrong(what="an event on a day that is none", at="calendar", value=calendar(end="2026-11-31T07:00"), says="write a"),
+    Wrong(
+        what="an event without a time of day", at="calendar", value=calendar(end="2026-11-28"), says="local time like"
+    ),
+    Wrong(
+        what="an event that is longer than a day, daily",
+        at="calendar",
+        value=calendar(end="2026-11-29T00:00", repeat="Daily"),
+        says="shorten it, or repeat it less often",
+    ),
+    Wrong(
+        what="a yearly event on 29 February",
+        at="calendar",
+        value=calendar(start="2028-02-29T08:00", end="2028-02-29T09:00", repeat="Yearly"),
+        says="write 28 February or 1 March",
+    ),
+    Wrong(
+        what="an event that changes nothing",
+        at="calendar",
+        value={"events": [{key: SALE[key] for key in ("name", "start", "end")}]},
+        says="write multiplier, minReplicas or both",
+    ),
+    Wrong(
+        what="an event that wants more than the maximum",
+        at="calendar",
+        value=calendar(minReplicas=41),
+        says="above bounds.maxReplicas: raise the latter",
+    ),
+    Wrong(what="a ramp of two days", at="calendar", value=calendar(ramp="2d"), says="at most 24h"),
+    Wrong(what="two events of one name", at="calendar", value={"events": [SALE, SALE]}, says='{"name":"sale"}'),
+    Wrong(what="a time zone with a blank", at="calendar.timeZone", value="Europe Berlin", says="like Europe/Berlin"),
+    Wrong(
+        what="a blackout that forbids what is not known",
+        at="calendar",
+        value={"blackouts": [{**{key: SALE[key] for key in ("name", "start", "end")}, "forbids": "ScaleUp"}]},
+        says='"ScaleDown", "AnyChange"',
+    ),
+    Wrong(
+        what="replicas for nothing",
+        at="prices",
+        value={"replicaHour": 0, "unmetRequest": 0.001},
+        says="prices.replicaHour",
+    ),
+    Wrong(what="only one price", at="prices", value={"replicaHour": 0.05}, says="prices.unmetRequest: Required value"),
+    Wrong(what="another lead time", at="forecast.leadTime", value="auto", says='"Fixed", "Learnt"'),
+    Wrong(what="another breach", at="bounds.onMaxBreach", value="Raise", says='"Honor", "RaiseWithBuffer"'),
+    Wrong(what="a buffer in percent", at="bounds.maxBuffer", value=10, says="less than or equal to 1"),
     Wrong(what="a key with a typo", at="laod", value={}, says='unknown field "spec.laod"'),
     Wrong(
         what="a key with a typo, further in",
@@ -143,6 +217,10 @@ WRONG: Final = (
 RIGHT: Final = {
     "the least": SPEC,
     "a floor": {**SPEC, "mode": "Floor", "hpa": {"name": "shop"}, "guard": {"slos": [SLO]}},
+    "an SLO in two windows": {
+        **SPEC,
+        "guard": {"slos": [{**SLO, "query": "rate(errors[$window])", "windows": ["5m", "1h"]}], "unlock": "ann"},
+    },
     "without an HPA": {**SPEC, "mode": "Direct", "suspend": True},
     "beside an HPA, changing nothing": {**SPEC, "mode": "Recommend", "hpa": {"name": "shop.v2"}},
     "keys whose values are commented out": {**SPEC, "forecast": None, "mode": None, "guard": None, "hpa": None},
@@ -156,6 +234,27 @@ RIGHT: Final = {
     "no limits to a step": {
         **SPEC,
         "behavior": {"scaleUp": {"maxStepRatio": 1000}, "scaleDown": {"maxStepRatio": 1}},
+    },
+    "a calendar and prices": {
+        **written(SPEC, "bounds.onMaxBreach", "RaiseWithBuffer"),
+        "prices": {"replicaHour": 0.05, "unmetRequest": 0.0001},
+        "calendar": {
+            "timeZone": "America/New_York",
+            "events": [
+                {**SALE, "ramp": "2h"},
+                {**SALE, "name": "lunch", "repeat": "Daily", "minReplicas": 40},
+                {
+                    **SALE,
+                    "name": "new-year",
+                    "start": "2026-12-31T12:00",
+                    "end": "2027-01-01T12:00",
+                    "repeat": "Yearly",
+                },
+            ],
+            "blackouts": [
+                {"name": "freeze", "start": "2026-12-24T00:00", "end": "2027-01-02T00:00", "forbids": "AnyChange"}
+            ],
+        },
     },
     "another kind": {**SPEC, "target": {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "shop"}},
 }

@@ -295,6 +295,7 @@ def scaler(name: str, *, query: str = "vector(500)", **changes: Any) -> dict[str
     """A floor under ``query`` / 50, decided every minute: twice a second."""
     spec: dict[str, Any] = {
         "mode": "Floor",
+        "trust": {"proving": "0s"},
         "interval": "1m",
         "target": {"name": name},
         "hpa": {"name": name},

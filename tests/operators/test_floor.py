@@ -2,6 +2,8 @@
 
 import json
 import time
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -36,6 +38,22 @@ def test_the_floor_is_raised_and_the_resource_says_why(served):
     assert served.read()["metadata"]["finalizers"] == [FINALIZER]
     assert "kopf" not in str(served.read())  # no notes of the framework on people's resources
     assert ("DesiredWithinRange", "3 -> 10: demand of up to 500 needs 10 replicas") in served.events()
+
+
+def test_an_event_of_the_calendar_raises_the_floor_in_local_time_and_a_wrong_zone_is_said(served):
+    served.service(own=3)
+    berlin = served.clock.now().astimezone(ZoneInfo("Europe/Berlin"))
+    start, end = (f"{berlin + timedelta(hours=hours):%Y-%m-%dT%H:%M}" for hours in (-1, 12))
+    event = {"name": "sale", "start": start, "end": end, "minReplicas": 14}
+    served.scaler(calendar={"timeZone": "Europe/Berlin", "events": [event]})
+    within(20, lambda: served.floor() == 14)
+    within(10, lambda: served.status().get("reason") == "CalendarEvent")
+    assert "demand of up to 500 needs 10 replicas; the calendar asks for 14; event sale" in served.status()["message"]
+
+    served.scaler(calendar={"timeZone": "Europe/Berlim", "events": [event]})
+    within(10, lambda: served.reason("Ready") == "InvalidSpec")
+    assert "did you mean Europe/Berlin?" in served.condition("Ready")["message"]
+    assert served.floor() == 14
 
 
 def test_a_steady_world_costs_no_write(served):

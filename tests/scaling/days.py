@@ -16,12 +16,13 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 BASELINE, LOWEST, HIGHEST = 3, 2, 40
 
 
-def policy(mode: Mode = Mode.DIRECT, window: str = "0s", **guard) -> ScalingPolicy:
+def policy(mode: Mode = Mode.DIRECT, window: str = "0s", proving: str = "0s", **guard) -> ScalingPolicy:
     return ScalingPolicy.model_validate(
         {
             "mode": mode,
             "bounds": {"minReplicas": LOWEST, "maxReplicas": HIGHEST},
             "load": {"capacityPerReplica": 10},
+            "trust": {"proving": proving},
             "behavior": {"scaleDown": {"maxStepRatio": 0.5, "stabilizationWindow": window}},
             "guard": {
                 "slos": [{"name": "errors", "query": "errors", "threshold": 0.01}],

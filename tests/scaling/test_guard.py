@@ -72,7 +72,7 @@ def test_more_demand_never_asks_for_fewer_replicas(day, mode, peaks) -> None:
 @given(day=days, mode=st.sampled_from([Mode.SHADOW, Mode.RECOMMEND]))
 def test_what_changes_nothing_puts_nothing_on_trial(day, mode) -> None:
     for turn in live(policy(mode), day):
-        assert turn.after.phase is Phase.WATCHING
+        assert turn.after.trial is None
 
 
 @given(day=days, mode=st.sampled_from([Mode.FLOOR, Mode.DIRECT]))
@@ -147,7 +147,7 @@ def test_a_change_that_was_never_made_is_not_on_trial() -> None:
     assert decision.guard is not None
     assert decision.guard.event is GuardEvent.TRIAL_VOID
     assert "the trial of 10 -> 6 is void: 10 are set instead" in decision.message
-    assert state.phase is Phase.WATCHING
+    assert state.phase is Phase.ACTIVE
 
 
 def test_a_number_that_somebody_else_lowered_is_not_our_change() -> None:
@@ -155,7 +155,7 @@ def test_a_number_that_somebody_else_lowered_is_not_our_change() -> None:
 
     assert decision.guard is not None
     assert decision.guard.event is GuardEvent.TRIAL_VOID
-    assert state.phase is Phase.WATCHING
+    assert state.phase is Phase.ACTIVE
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_number_that_somebody_else_lowered_is_not_our_change() -> None:
 def test_another_mode_or_no_guard_ends_what_was_on_trial(other) -> None:
     _, state = step(on_trial(), observed(6, errors=0.5), 60.0, other, START + timedelta(minutes=1))
 
-    assert state.phase is Phase.WATCHING
+    assert state.phase is Phase.ACTIVE
 
 
 def test_a_cool_down_outlasts_a_change_of_mode_but_not_the_guard() -> None:
@@ -182,7 +182,7 @@ def test_a_cool_down_outlasts_a_change_of_mode_but_not_the_guard() -> None:
     assert (decision.desired, decision.reason, state.phase) == (10, Reason.COOLING_DOWN, Phase.COOLDOWN)
     unguarded = policy().model_copy(update={"guard": None})
     _, state = step(cooling, observed(), 60.0, unguarded, now)
-    assert state.phase is Phase.WATCHING
+    assert state.phase is Phase.ACTIVE
 
 
 def test_suspended_holds_and_forgets_all_but_what_the_target_gets_back() -> None:
@@ -193,7 +193,7 @@ def test_suspended_holds_and_forgets_all_but_what_the_target_gets_back() -> None
 
     assert (decision.desired, decision.reason) == (6, Reason.SUSPENDED)
     assert decision.message == "hold 6: spec.suspend is set"
-    assert (state.phase, state.baseline, state.effective_mode) == (Phase.WATCHING, 2, Mode.SHADOW)
+    assert (state.phase, state.baseline, state.effective_mode) == (Phase.SUSPENDED, 2, Mode.SHADOW)
 
 
 def test_a_shorter_cool_down_in_the_spec_counts_at_once() -> None:

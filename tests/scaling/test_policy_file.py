@@ -21,9 +21,16 @@ def test_the_smallest_policy_and_its_defaults() -> None:
     assert policy.mode is Mode.SHADOW
     assert policy.to_spec() == {
         "mode": "Shadow",
-        "bounds": {"minReplicas": 1, "maxReplicas": 40},
+        "bounds": {"minReplicas": 1, "maxReplicas": 40, "onMaxBreach": "Honor", "maxBuffer": 0.1},
         "load": {"capacityPerReplica": 50.0, "targetUtilization": 1.0},
-        "forecast": {"model": "boosted", "level": 0.95, "window": "4m", "historyCap": 1.25, "staleAfter": "5m"},
+        "forecast": {
+            "model": "boosted",
+            "level": 0.95,
+            "window": "4m",
+            "leadTime": "Fixed",
+            "historyCap": 1.25,
+            "staleAfter": "5m",
+        },
         "behavior": {
             "scaleUp": {"maxStepReplicas": 4, "maxStepRatio": 1.0},
             "scaleDown": {
@@ -33,6 +40,7 @@ def test_the_smallest_policy_and_its_defaults() -> None:
                 "tolerance": 0.1,
             },
         },
+        "trust": {"proving": "1d", "reactiveUtilization": 0.7},
         "suspend": False,
     }
 
@@ -94,7 +102,10 @@ def test_a_mistake_in_a_whole_resource_has_its_line_too(written, instead, said) 
         ("kind: Deployment", "p.yaml:1: kind is 'Deployment', and only PredictiveScaler"),
         ("load: {capacityPerReplica: 50}", "p.yaml:1: bounds is missing: write it"),
         (SMALLEST + "laod: {}", "p.yaml:3: laod is not a key: did you mean load?"),
-        (SMALLEST + "zzz: {}", "p.yaml:3: zzz is not a key: known here: mode, bounds, load, forecast, behavior, guard"),
+        (
+            SMALLEST + "zzz: {}",
+            "p.yaml:3: zzz is not a key: known here: mode, bounds, load, prices, calendar, forecast, ",
+        ),
         (
             SMALLEST + "behavior:\n  scaleDown:\n    stabilisationWindow: 5m",
             "p.yaml:5: behavior.scaleDown.stabilisationWindow is not a key: did you mean stabilizationWindow?",
@@ -136,6 +147,60 @@ def test_bad_policies(text: str, said: str) -> None:
         load_policy(text, "p.yaml")
 
     assert str(caught.value).startswith(said)
+
+
+EVENT = "calendar:\n  timeZone: Europe/Berlin\n  events:\n    - {name: sale, start: 2026-11-27T08:00, end: %s, %s}\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "besides", "said"),
+    [
+        ("2026-11-27T07:00", "multiplier: 2", "p.yaml:6: calendar.events.0: end is not after start: correct one of"),
+        ("2026-11-31T07:00", "multiplier: 2", "p.yaml:6: calendar.events.0.end is '2026-11-31T07:00': write a local"),
+        (
+            "2026-11-28",
+            "multiplier: 2",
+            "p.yaml:6: calendar.events.0.end is datetime.date(2026, 11, 28): write a local",
+        ),
+        ("2026-11-29T08:00", "multiplier: 2, repeat: Daily", "p.yaml:6: calendar.events.0: it is longer than the time"),
+        (
+            "2028-02-29T08:00",
+            "multiplier: 2, repeat: Yearly",
+            "p.yaml:6: calendar.events.0: it is longer than the time",
+        ),
+        ("2027-02-28T08:00", "ramp: 1h", "p.yaml:6: calendar.events.0: it changes nothing: write multiplier,"),
+        ("2027-02-28T08:00", "multiplier: 2, ramp: 2d", "p.yaml:6: calendar.events.0: a ramp has at most 24h"),
+        ("2027-02-28T08:00", "multiplyer: 2", "p.yaml:6: calendar.events.0.multiplyer is not a key: did you mean mult"),
+        ("2027-02-28T08:00", "minReplicas: 41", "p.yaml:1: the policy: an event's minReplicas is above bounds.maxRep"),
+        ("2027-02-28T08:00", "minReplicas: 4, repeat: Hourly", "p.yaml:6: calendar.events.0.repeat is 'Hourly': write"),
+    ],
+)
+def test_bad_events(end: str, besides: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_policy(SMALLEST + EVENT % (end, besides), "p.yaml")
+
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        ("Europe/Berlim", "'Europe/Berlim': no such time zone: did you mean Europe/Berlin?"),
+        ("Europe", "'Europe': no such time zone: "),
+        ("../UTC", "'../UTC': write a time zone like Europe/Berlin"),
+    ],
+)
+def test_an_unknown_time_zone(zone: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_policy(f"{SMALLEST}calendar: {{timeZone: {zone}}}", "p.yaml")
+
+    assert str(caught.value).startswith(f"p.yaml:3: calendar.timeZone is {said}")
+
+
+def test_a_calendar_is_written_as_it_is_read() -> None:
+    policy = load_policy(SMALLEST + EVENT % ("2026-11-28T00:00", "multiplier: 2, ramp: 1h"))
+
+    assert load_policy(yaml.safe_dump(policy.to_spec())) == policy
 
 
 def test_every_mistake_is_named_at_once() -> None:

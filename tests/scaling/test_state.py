@@ -7,7 +7,8 @@ import pytest
 
 from aiops.errors import DataError
 from aiops.scaling.policy import Mode
-from aiops.scaling.state import Observation, Phase, ScalingState, Trial
+from aiops.scaling.skill import Claim, Loss, Skill
+from aiops.scaling.state import Lock, Observation, Phase, ScalingState, Trial
 
 NOW = datetime(2026, 1, 5, 12, 30, 15, 123457, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -19,6 +20,16 @@ FULL = ScalingState(
     trial=Trial(before=12, after=8, started=NOW - MINUTE, failed=1, errors=2, was_good=False, outage=True),
     last_good=12,
     rolled_back_at=NOW - timedelta(hours=3),
+    rollbacks=(NOW - timedelta(hours=5), NOW - timedelta(hours=3)),
+    dip_since=NOW - MINUTE,
+    skill=Skill(
+        since=NOW - timedelta(days=2),
+        judged=NOW - MINUTE,
+        claims=(Claim(NOW - MINUTE, 12.0, 15.0, 11.25),),
+        losses=(Loss(0.125, 0.5), Loss(0.25, 0.75), Loss(0.125, 1.5)),
+        proven=True,
+        trusted=True,
+    ),
 )
 
 
@@ -29,6 +40,7 @@ FULL = ScalingState(
         ScalingState(baseline=3),
         FULL,
         ScalingState(decided_at=NOW, needs=((NOW, 0),), hold_until=NOW + MINUTE, last_good=4),
+        ScalingState(decided_at=NOW, needs=((NOW, 0),), lock=Lock(NOW, "ann"), restoring=9, suspended=True),
     ],
 )
 def test_what_is_written_is_what_is_read(state) -> None:

@@ -1,13 +1,16 @@
 """Forecasts of whatever was read: each kind of bad series is skipped with its reason, and spoils no other."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
+from aiops.adapters.local_mapper import LocalMapper
 from aiops.forecasting.catalog import path_forecaster
 from aiops.series import Series, SeriesKey
-from aiops.usecases.forecast import Ask, Made, forecast_all
+from aiops.usecases.forecast import Ask, Made, Part, forecast_all
+from tests.usecases.deadly import Deadly
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 STEP = timedelta(minutes=30)
@@ -26,7 +29,7 @@ def load(days=8, seed=0, per_day=48):
 
 def run(found, metadata=None, **ask):
     made, skipped = {}, {}
-    for each in forecast_all(found, metadata or {}, Ask(**{"horizon": DAY, **ask}), FLEET):
+    for each in forecast_all([(found, metadata or {})], Ask(**{"horizon": DAY, **ask}), FLEET, LocalMapper()):
         if isinstance(each, Made):
             for row, (key, cutoff) in enumerate(zip(each.forecast.keys, each.cutoffs, strict=True)):
                 made[key.name, cutoff] = each.forecast.values[row]
@@ -77,7 +80,8 @@ def test_a_cutoff_is_the_last_observation_that_is_used():
     corrupted[301:] = 1e9
     clean, dirty = (run([series("a", each)], cutoffs={SeriesKey("a"): [cutoff]})[0] for each in (values, corrupted))
     np.testing.assert_array_equal(clean["a", cutoff], dirty["a", cutoff])
-    (first,) = forecast_all([series("a", values)], {}, Ask(horizon=DAY, cutoffs={SeriesKey("a"): [cutoff]}), FLEET)
+    ask = Ask(horizon=DAY, cutoffs={SeriesKey("a"): [cutoff]})
+    (first,) = forecast_all([([series("a", values)], {})], ask, FLEET, LocalMapper())
     assert isinstance(first, Made)
     assert first.forecast.start == cutoff + STEP
 
@@ -146,3 +150,19 @@ def test_a_long_series_costs_what_its_history_costs():
     made, skipped = run([series("a", np.tile(load(days=7), 3000))], history=7 * DAY)
     assert skipped == {}
     assert len(made) == 1
+
+
+def test_a_series_that_kills_or_fails_each_worker_costs_its_own_forecast_only(monkeypatch):
+    monkeypatch.setattr("aiops.usecases.forecast.BATCH", 4)
+    names = ["a", "killer", "b", "c", "d", "riddle", "e", "f", "g"]
+    parts: Iterable[Part] = (([series(name, load(seed=row))], {}) for row, name in enumerate(names))
+    made: set[str] = set()
+    skipped: dict[str, str] = {}
+    for each in forecast_all(parts, Ask(horizon=DAY), Deadly(), LocalMapper(2)):
+        if isinstance(each, Made):
+            made.update(key.name for key in each.forecast.keys)
+        else:
+            skipped[each[0]] = each[1]
+    assert made == set(names) - {"killer", "riddle"}
+    assert "its worker died twice" in skipped["killer"]
+    assert skipped["riddle"] == "deadly failed: ZeroDivisionError: no model is defined for it"

@@ -11,7 +11,7 @@ from aiops.adapters.local_forecasts import LocalForecasts
 from aiops.adapters.memory import MemorySource
 from aiops.errors import ConfigError, UpstreamUnavailableError
 from aiops.ports import Obstacle, Peak, Replicas
-from aiops.scaling.policy import Bounds, ForecastRules, Guard, Load, Mode, ScalingPolicy, Slo
+from aiops.scaling.policy import Bounds, ForecastRules, Guard, Load, Mode, ScalingPolicy, Slo, Trust
 from aiops.scaling.reason import Reason
 from aiops.scaling.state import ScalingState, Trial
 from aiops.series import Series, SeriesKey
@@ -21,6 +21,7 @@ MINUTE = timedelta(minutes=1)
 START = datetime(2026, 3, 2, tzinfo=UTC)
 N = 3 * 1440
 NOW = START + N * MINUTE
+AT_ONCE = Trust(proving=timedelta())
 
 
 @dataclass
@@ -53,7 +54,9 @@ def demand(name="load", level=1000.0, last=None):
 
 
 def turn(source, target, mode=Mode.FLOOR, query="load", state=None, now=NOW):
-    policy = ScalingPolicy(mode=mode, bounds=Bounds(max_replicas=100), load=Load(capacity_per_replica=50))
+    policy = ScalingPolicy(
+        mode=mode, bounds=Bounds(max_replicas=100), load=Load(capacity_per_replica=50), trust=AT_ONCE
+    )
     asked = scale.DemandQuery(query=query, history=timedelta(days=3))
     forecasts = LocalForecasts(source)
     return asyncio.run(scale.scale(source, target, forecasts, policy, asked, state or ScalingState(), now))
@@ -156,7 +159,12 @@ class Told:
 def turn_with(forecasts, target, *, keep=None, source=None, **changes):
     rules = ForecastRules(stale_after=5 * MINUTE)
     policy = ScalingPolicy(
-        mode=Mode.FLOOR, bounds=Bounds(max_replicas=100), load=Load(capacity_per_replica=50), forecast=rules, **changes
+        mode=Mode.FLOOR,
+        bounds=Bounds(max_replicas=100),
+        load=Load(capacity_per_replica=50),
+        forecast=rules,
+        trust=AT_ONCE,
+        **changes,
     )
     asked = scale.DemandQuery(query="load", history=timedelta(days=1))
     given = {} if keep is None else {"keep": keep}
@@ -236,6 +244,7 @@ def test_a_model_that_nobody_has_is_no_forecast_and_harm_is_still_taken_back():
         bounds=Bounds(max_replicas=100),
         load=Load(capacity_per_replica=50),
         forecast=ForecastRules(model="tarot"),
+        trust=AT_ONCE,
         guard=Guard(slos=(Slo(name="errors", query="errors", threshold=0.01),), failure_limit=2),
     )
     asked = scale.DemandQuery(query="load", history=timedelta(days=1))

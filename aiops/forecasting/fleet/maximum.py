@@ -12,7 +12,8 @@ import numpy as np
 
 from aiops.errors import DataError
 from aiops.forecasting.conformal import require_request
-from aiops.forecasting.fleet.forecaster import bounds, steps_of_a_day
+from aiops.forecasting.fleet.calendar import days_off
+from aiops.forecasting.fleet.forecaster import possible, steps_of_a_day
 from aiops.forecasting.fleet.learned import LEAST_POINTS, constant, learn, observed
 from aiops.series import FloatArray, Frame
 
@@ -76,6 +77,7 @@ def _quantiles(
 
     require_request(history, horizon, levels)
     day = steps_of_a_day(history.step)
+    off = days_off(history.start, history.step, history.length + horizon)
     width = highest(np.zeros((1, horizon))).shape[1]
     found = np.full((len(history.keys), len(levels), width), np.nan)
     for row, values in enumerate(history.values):
@@ -85,7 +87,7 @@ def _quantiles(
         if only is not None:
             found[row] = only
             continue
-        learned = learn(values, horizon, day)
+        learned = learn(values, horizon, day, off)
         # Of the steps that were observed, both: a gap is no reason to think that the forecast was too high.
         seen = ~np.isnan(learned.errors)
         truth = highest(np.where(seen, learned.truth, -np.inf))
@@ -96,7 +98,7 @@ def _quantiles(
         spread(errors, day, levels, offsets)
         quantiles = highest(learned.path[None])[0] + offsets * highest(learned.stretch[None])[0]
         if np.isfinite(quantiles).all():
-            found[row] = np.sort(np.clip(quantiles, *bounds(values, history.units[row])), axis=0)
+            found[row] = np.sort(possible(quantiles, values, history.units[row]), axis=0)
     return found
 
 

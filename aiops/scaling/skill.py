@@ -1,0 +1,197 @@
+"""Trust as bookkeeping over the past: would our number have served better than plain arithmetic of an HPA?
+
+A forecast claims that demand stays below it for a window. When the window is over, its pinball loss at the level that
+was asked for is held against that of the reactive number: present demand over a target utilization. The loss counts
+being short and paying for too much in one number, and no claim that could have been made is expected to lose less than
+the true quantile. So a forecast that is stuck, scaled, late or drifted loses by itself, whatever broke it.
+
+Three memories: a burst of loss is noticed in minutes, a slow one in hours, and trust is earned over a day.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any, Final, NamedTuple
+
+from aiops.errors import DataError
+from aiops.scaling.capacity import MOST_REPLICAS, replicas_for
+from aiops.scaling.policy import ScalingPolicy
+from aiops.series import epoch_seconds
+
+_MEMORIES: Final = (timedelta(minutes=30), timedelta(hours=2), timedelta(days=1))
+_CLAIMS: Final = 4  # a window; keeps the state small
+_WORSE: Final = 2.0
+_MUCH_WORSE: Final = 4.0
+_DIGITS: Final = 6  # keeps the state small
+
+
+class Claim(NamedTuple):
+    """A forecast whose window is not over.
+
+    Attributes:
+        made: When.
+        ours: The replicas that it asked for.
+        reactive: The replicas that plain arithmetic asked for.
+        highest: The most that demand has needed since, in replicas; 0 at first.
+    """
+
+    made: datetime
+    ours: float
+    reactive: float
+    highest: float = 0.0
+
+
+class Loss(NamedTuple):
+    """Mean pinball losses in replicas; the latest count most."""
+
+    ours: float = 0.0
+    reactive: float = 0.0
+
+    @property
+    def ratio(self) -> float:
+        """How many times the reactive number's loss ours is; 0 if nothing was lost."""
+        if self.ours <= 0.0:
+            return 0.0
+        return math.inf if self.reactive <= 0.0 else self.ours / self.reactive
+
+
+_Losses = tuple[Loss, Loss, Loss]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skill:
+    """How our forecasts did against the reactive number.
+
+    Attributes:
+        since: When the first claim was made; None before.
+        judged: When the last one was judged; None before.
+        claims: Forecasts whose window is not over, oldest first.
+        losses: Over half an hour, two hours and a day.
+        proven: Whether trust was ever earned.
+        trusted: Whether it stands.
+    """
+
+    since: datetime | None = None
+    judged: datetime | None = None
+    claims: tuple[Claim, ...] = ()
+    losses: _Losses = (Loss(), Loss(), Loss())
+    proven: bool = False
+    trusted: bool = False
+
+    def __post_init__(self) -> None:
+        numbers = [*chain(*self.losses), *chain(*(claim[1:] for claim in self.claims))]
+        if len(self.claims) > _CLAIMS or not all(map(math.isfinite, numbers)) or min(numbers) < 0.0:
+            raise DataError(f"skill is made of at most {_CLAIMS} claims and of finite losses, got {self}")
+        if (self.since is None and (self.judged is not None or self.claims)) or (self.trusted and not self.proven):
+            raise DataError("what is trusted was proven, and what was claimed was claimed since some time")
+
+    @property
+    def message(self) -> str:
+        """Return how it stands, as a sentence with its numbers."""
+        if self.judged is None:
+            return "no forecast could be judged yet"
+        short, middle, long = (each.ratio for each in self.losses)
+        return (
+            f"forecasts lose {short:.2g}, {middle:.2g} and {long:.2g} times as much as reactive scaling "
+            "over 30 min, 2 h and 1 d"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "since": None if self.since is None else epoch_seconds(self.since),
+            "judged": None if self.judged is None else epoch_seconds(self.judged),
+            "claims": [[epoch_seconds(claim.made), *claim[1:]] for claim in self.claims],
+            "losses": [list(each) for each in self.losses],
+            "proven": self.proven,
+            "trusted": self.trusted,
+        }
+
+
+def learn(
+    skill: Skill,
+    peak: float | None,
+    demand: float | None,
+    policy: ScalingPolicy,
+    now: datetime,
+) -> Skill:
+    """Judge the claims whose window is over, and note the new one.
+
+    A window with a turn that did not see demand is not judged: its highest demand is not known.
+
+    Args:
+        skill: What the turn before left.
+        peak: The forecast as it came, usable or None.
+        demand: Newest known demand, usable or None.
+        policy: What the owner wrote.
+        now: The instant of this turn, UTC.
+    """
+    window = policy.forecast.window
+    if demand is None:
+        return _weighed(skill, (), skill.judged, skill.losses, policy, now)
+    needed = round(min(demand / policy.load.per_replica, MOST_REPLICAS), _DIGITS)
+    judged, losses = skill.judged, skill.losses
+    claims = []
+    for made in skill.claims:
+        age = now - made.made  # not positive where the clock went back
+        if age <= timedelta() or age >= 2 * window:
+            continue
+        claim = made if needed <= made.highest else Claim(made.made, made.ours, made.reactive, needed)
+        if age < window:
+            claims.append(claim)
+        else:
+            passed = window if judged is None else min(max(now - judged, timedelta()), window)
+            judged, losses = now, _judged(losses, claim, policy.level, passed)
+    if peak is not None and (not claims or now - claims[-1].made >= window / _CLAIMS):
+        claims.append(Claim(now, _replicas(peak, policy), _replicas(reactive_demand(demand, policy), policy)))
+    return _weighed(skill, tuple(claims[-_CLAIMS:]), judged, losses, policy, now)
+
+
+def reactive_demand(demand: float, policy: ScalingPolicy) -> float:
+    """Return the demand for which a forecast would ask what an HPA at ``trust.reactiveUtilization`` does."""
+    return demand * max(policy.load.target_utilization / policy.trust.reactive_utilization, 1.0)
+
+
+def _replicas(demand: float, policy: ScalingPolicy) -> float:
+    return float(max(replicas_for(demand, policy.load.per_replica), policy.bounds.min_replicas))
+
+
+def _judged(losses: _Losses, claim: Claim, level: float, passed: timedelta) -> _Losses:
+    ours, reactive = (_pinball(claim.highest, asked, level) for asked in (claim.ours, claim.reactive))
+    found = []
+    for old, memory in zip(losses, _MEMORIES, strict=True):
+        rate = -math.expm1(-(passed / memory))
+        found.append(Loss(_moved(old.ours, ours, rate), _moved(old.reactive, reactive, rate)))
+    return found[0], found[1], found[2]
+
+
+def _moved(old: float, new: float, rate: float) -> float:
+    return round(old + rate * (new - old), _DIGITS)
+
+
+def _weighed(
+    skill: Skill,
+    claims: tuple[Claim, ...],
+    judged: datetime | None,
+    losses: _Losses,
+    policy: ScalingPolicy,
+    now: datetime,
+) -> Skill:
+    short, middle, long = (each.ratio for each in losses)
+    since = min(skill.since or now, now) if claims or skill.since else None
+    proven, trusted = skill.proven, skill.trusted
+    if trusted:
+        some = since is None or now - since < _MEMORIES[0]
+        trusted = some or (short <= _MUCH_WORSE and middle <= _WORSE)
+    elif short <= 1.0 and middle <= 1.0:
+        proving = policy.trust.proving
+        earned = since is not None and now - since >= proving and long <= 1.0
+        proven = trusted = proven or earned or not proving
+    return Skill(since=since, judged=judged, claims=claims, losses=losses, proven=proven, trusted=trusted)
+
+
+def _pinball(found: float, claimed: float, level: float) -> float:
+    return max(level * (found - claimed), (level - 1.0) * (found - claimed))
