@@ -12,7 +12,7 @@ import numpy as np
 
 from aiops.errors import DataError
 from aiops.forecasting.conformal import require_request
-from aiops.forecasting.fleet.calendar import days_off
+from aiops.forecasting.fleet.calendar import Calendar
 from aiops.forecasting.fleet.forecaster import possible, steps_of_a_day
 from aiops.forecasting.fleet.learned import LEAST_POINTS, constant, learn, observed
 from aiops.series import FloatArray, Frame
@@ -77,7 +77,7 @@ def _quantiles(
 
     require_request(history, horizon, levels)
     day = steps_of_a_day(history.step)
-    off = days_off(history.start, history.step, history.length + horizon)
+    clock = Calendar().clock(history.start, history.step, history.length, horizon)
     width = highest(np.zeros((1, horizon))).shape[1]
     found = np.full((len(history.keys), len(levels), width), np.nan)
     for row, values in enumerate(history.values):
@@ -87,7 +87,7 @@ def _quantiles(
         if only is not None:
             found[row] = only
             continue
-        learned = learn(values, horizon, day, off)
+        learned = learn(values, clock)
         # Of the steps that were observed, both: a gap is no reason to think that the forecast was too high.
         seen = ~np.isnan(learned.errors)
         truth = highest(np.where(seen, learned.truth, -np.inf))
