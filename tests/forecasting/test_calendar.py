@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from aiops.errors import ConfigError
+from aiops.forecasting.catalog import path_forecaster
 from aiops.forecasting.fleet.calendar import Calendar
 from aiops.forecasting.fleet.forecaster import Fleet
 from aiops.series import Frame, SeriesKey
@@ -116,3 +117,13 @@ def test_kept_weights_are_not_used_across_a_change_of_clocks():
     forecaster = Fleet(calendar=calendar)
     fit = forecaster.fit(frame(28), 24, LEVELS)  # ends on Friday; clocks change on Sunday
     np.testing.assert_array_equal(fit.forecast(frame(30)).values, forecaster.forecast(frame(30), 24, LEVELS).values)
+
+
+@pytest.mark.parametrize("name", ["fleet", "fleet@Europe/Berlin", "fleet@Asia/Kolkata,IN", "fleet@UTC,DE-BY"])
+def test_a_place_is_part_of_the_name(name):
+    assert path_forecaster(name).name == name
+
+
+def test_a_place_that_is_none_is_told_by_its_name():
+    with pytest.raises(ConfigError, match="Atlantis"):
+        path_forecaster("fleet@Atlantis")

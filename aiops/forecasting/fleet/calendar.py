@@ -33,7 +33,7 @@ class Calendar:
     """Where a fleet lives.
 
     Attributes:
-        timezone: IANA name. The time of day and the weekday are this zone's, daylight saving included.
+        timezone: IANA name: the time of day and the weekday are this zone's, daylight saving included.
         holidays: Country as the package ``holidays`` names it, with a region after a hyphen or not: ``DE``, ``DE-BY``.
             Empty: none. The country also says which days are its weekend.
 
@@ -52,6 +52,15 @@ class Calendar:
                 f"there is no timezone {self.timezone!r}: give an IANA name, as in Europe/Berlin"
             ) from error
         self.free(2026, 2026)
+
+    @classmethod
+    def of(cls, place: str) -> Calendar:
+        """Read a timezone, and after a comma the country whose holidays count: ``Europe/Berlin,DE``."""
+        timezone, _, holidays = place.partition(",")
+        return cls(timezone=timezone.strip(), holidays=holidays.strip())
+
+    def __str__(self) -> str:
+        return f"{self.timezone},{self.holidays}" if self.holidays else self.timezone
 
     def offset(self, at: datetime) -> timedelta:
         """Return local time minus UTC."""

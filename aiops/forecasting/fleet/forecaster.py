@@ -44,7 +44,7 @@ class Fleet:
     @property
     def name(self) -> str:
         """Name in the catalog, tables and reports."""
-        return "fleet"
+        return "fleet" if self.calendar == Calendar() else f"fleet@{self.calendar}"
 
     def forecast(self, history: Frame, horizon: int, levels: FloatArray) -> Forecast:
         """Forecast as ``PathForecaster`` says."""
