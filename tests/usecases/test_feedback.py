@@ -141,7 +141,7 @@ def test_the_command_lists_the_oddest_and_takes_a_verdict(tmp_path):
     assert rows == sorted(rows, key=lambda row: -row["oddity"])
     said = aiops(rows[0]["fingerprint"], "noise", "--for", "30d", cwd=tmp_path)
     assert (said.returncode, said.stderr.strip()) == (0, f"noise: {rows[0]['summary']}")
-    (kept,) = FeedbackFile(tmp_path / "aiops-state" / "feedback.sqlite").changed() or ()
+    (kept,) = FeedbackFile(tmp_path / "aiops-state" / "feedback.sqlite").changed() or []
     assert (kept.verdict, kept.until - kept.at) == (Verdict.NOISE, 30 * DAY)
 
 
