@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import chain, islice
+from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 from aiops.errors import FitFailedError
@@ -80,7 +81,7 @@ def _shared(
                         running[pool.submit(work, item)] = index
                     except BrokenProcessPool:
                         alive = False
-            if not running:
+            if not running or not alive:
                 break
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 index = running.pop(future)
@@ -94,11 +95,19 @@ def _shared(
                 del left[index]
                 yield index, result
     except BaseException:  # Ctrl-C, or nobody wants the rest: do not wait for it
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - others:
-            child.terminate()
+        _end(pool, others)
         raise
-    pool.shutdown()
+    if alive:
+        pool.shutdown()
+    else:  # it would wait forever for a worker that it was starting when another died
+        _end(pool, others)
+
+
+def _end(pool: ProcessPoolExecutor, others: set[BaseProcess]) -> None:
+    """End a pool and its workers at once; ``others`` are processes that are not its own."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    for child in set(multiprocessing.active_children()) - others:
+        child.terminate()
 
 
 @contextmanager
