@@ -32,6 +32,7 @@ _BLIND: Final = frozenset(
         Reason.ANOMALOUS_DIP,
     }
 )
+_HEADROOM: Final = 1.1  # of present demand, whatever a trusted forecast says: an HPA tolerates as much
 _LONGEST_DIP: Final = timedelta(hours=1)  # then it is the new normal
 
 
@@ -75,7 +76,8 @@ def step(
     keep = None if ruling is None else ruling.keep
     if belief.peak is None:
         keep = keep or Reason.FORECAST_MISSING  # neither what is planned for nor what is there is a reason to shrink
-    elif keep is None and dip_since is not None and now - dip_since < _LONGEST_DIP:
+    elif keep is None and dip_since is not None and now - dip_since < _HEADROOM: Final = 1.1  # of present demand, whatever a trusted forecast says: an HPA tolerates as much
+_LONGEST_DIP:
         keep = Reason.ANOMALOUS_DIP
     peak, doubt = planned.demand(*_read(belief, skill, demand, policy))
     low, high = _bounds(state, observation, policy, planned.min_replicas, peak)
@@ -146,7 +148,7 @@ def _read(
             return reactive_demand(demand, policy), Reason.FORECAST_MISSING
         if not skill.trusted:
             return reactive_demand(demand, policy), Reason.FORECAST_UNSKILLED
-        return max(belief.peak, demand), belief.doubt
+        return max(belief.peak, demand * _HEADROOM), belief.doubt
     if belief.peak is not None and skill.proven and not skill.trusted:
         return demand, Reason.FORECAST_UNSKILLED
     return belief.peak, belief.doubt
