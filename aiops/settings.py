@@ -153,6 +153,18 @@ class AlertmanagerSettings(BaseModel, frozen=True, extra="forbid"):
         return self
 
 
+class LinkSettings(BaseModel, frozen=True, extra="forbid"):
+    """Addresses as people reach them from an alert, where they differ from ours.
+
+    Attributes:
+        prometheus: Of Prometheus; that of ``prometheus`` if None.
+        alertmanager: Of Alertmanager; the first of ``alertmanager`` if None.
+    """
+
+    prometheus: AnyHttpUrl | None = None
+    alertmanager: AnyHttpUrl | None = None
+
+
 class ClockSettings(BaseModel, frozen=True, extra="forbid"):
     """The time that the server and the operator go by: the machine's, unless a stretch of the past is rehearsed.
 
@@ -269,6 +281,7 @@ class Settings(BaseSettings):
     Attributes:
         prometheus: Where telemetry is read.
         alertmanager: Where alerts are sent.
+        links: Where people go on from an alert.
         clock: What time it is.
         training: What is trained every day.
         capacity: What is replayed every week.
@@ -286,6 +299,7 @@ class Settings(BaseSettings):
 
     prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
     alertmanager: AlertmanagerSettings = Field(default_factory=AlertmanagerSettings)
+    links: LinkSettings = Field(default_factory=LinkSettings)
     clock: ClockSettings = Field(default_factory=ClockSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     capacity: CapacitySettings = Field(default_factory=CapacitySettings)

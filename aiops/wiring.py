@@ -21,6 +21,7 @@ from aiops.settings import Settings
 
 if TYPE_CHECKING:
     from aiops.adapters.folder import Entry, FolderSource
+    from aiops.alerting.links import Links
     from aiops.usecases.live import Limits, Live
 
 _ALERTMANAGER_SECONDS = 10.0
@@ -225,11 +226,22 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
                 store=None if asked.registry is None else model_store(asked.registry),
                 model=asked.model,
                 limits=asked.limits,
+                links=_links(configured),
                 trees=trees,
             )
         finally:
             trees.close()
             outbox.close()
+
+
+def _links(configured: Settings) -> Links:
+    from aiops.alerting.links import Links
+
+    replicas = configured.alertmanager.replicas
+    return Links(
+        prometheus=str(configured.links.prometheus or configured.prometheus.url),
+        alertmanager=str(configured.links.alertmanager or next(iter(replicas.values()))),
+    )
 
 
 def score_folder(source: Path, output: Path, budget: float, advance: Callable[[int, int], None]) -> FolderScored:

@@ -16,6 +16,7 @@ from aiops.adapters.kubernetes_control import give_back
 from aiops.adapters.kubernetes_hpa import KubernetesHpas
 from aiops.adapters.kubernetes_http import KubernetesHttp
 from aiops.adapters.kubernetes_lease import Lease
+from aiops.adapters.kubernetes_pods import startups
 from aiops.adapters.kubernetes_scalers import KubernetesScalers, Scaler
 from aiops.adapters.kubernetes_workload import Kinds
 from aiops.errors import AiopsError, ConfigError
@@ -100,6 +101,7 @@ class Operator:
             kinds=Kinds(http),
             all_scalers=Lists(self._scalers_of),
             all_hpas=Lists(self._hpas.all),
+            startups=Lists(lambda place: startups(http, *place), fresh_seconds=60.0),
             source=NotedMetrics(source, clock),
             forecasts=NotedForecasts(forecasts, clock),
             alerts=RollbackAlerts(sink, options.runbook),

@@ -24,14 +24,16 @@ Item = TypeVar("Item")
 
 
 class Lists(Generic[Place, Item]):
-    """Keeps a list a place, reading it again when it is older than ``FRESH_SECONDS``; one read serves all who wait.
+    """Keeps a list a place, reading it again when it is older than that; one read serves all who wait.
 
     Args:
         read: Reads the list of a place.
+        fresh_seconds: How old a list may be.
     """
 
-    def __init__(self, read: Callable[[Place], Awaitable[list[Item]]]) -> None:
+    def __init__(self, read: Callable[[Place], Awaitable[list[Item]]], fresh_seconds: float = FRESH_SECONDS) -> None:
         self._read = read
+        self._fresh_seconds = fresh_seconds
         self._kept: dict[Place, tuple[float, list[Item]]] = {}
         self._locks: dict[Place, asyncio.Lock] = {}
 
@@ -39,7 +41,7 @@ class Lists(Generic[Place, Item]):
         """Return the list of a place."""
         async with self._locks.setdefault(place, asyncio.Lock()):
             at, found = self._kept.get(place, (float("-inf"), []))
-            if time.monotonic() - at > FRESH_SECONDS:
+            if time.monotonic() - at > self._fresh_seconds:
                 found = await self._read(place)
                 self._kept[place] = (time.monotonic(), found)
             return found

@@ -64,7 +64,14 @@ class Condition:
 
 
 def of_turn(
-    before: Status, generation: int, policy: ScalingPolicy, scaled: Scaled, adoption: Adoption | None, *, has_hpa: bool
+    before: Status,
+    generation: int,
+    policy: ScalingPolicy,
+    scaled: Scaled,
+    adoption: Adoption | None,
+    *,
+    has_hpa: bool,
+    lead_time: str = "",
 ) -> Status:
     """Return the status after a turn that came to a decision.
 
@@ -75,6 +82,7 @@ def of_turn(
         scaled: What the turn came to.
         adoption: What we hold, this turn's change included; None for nothing.
         has_hpa: Whether the number that is controlled is an HPA's floor.
+        lead_time: What was learnt of the start of pods; empty if nothing was to be learnt.
     """
     decision, state, replicas = scaled.decision, scaled.state, scaled.replicas
     mode = state.effective_mode or policy.mode
@@ -100,7 +108,7 @@ def of_turn(
                     message="all that the spec names is there",
                 ),
                 _scaling_active(policy, scaled),
-                _forecast_available(scaled),
+                _forecast_available(policy, scaled, lead_time),
                 _guard_healthy(policy, decision, state, scaled.no_reading),
             ),
         ),
@@ -181,7 +189,7 @@ def _scaling_active(policy: ScalingPolicy, scaled: Scaled) -> Condition:
     return Condition(kind=kind, truth=Truth.TRUE, reason=f"Mode{policy.mode}", message=f"{what} the decisions")
 
 
-def _forecast_available(scaled: Scaled) -> Condition:
+def _forecast_available(policy: ScalingPolicy, scaled: Scaled, lead_time: str) -> Condition:
     kind = Kind.FORECAST_AVAILABLE
     if scaled.peak is None:
         message = scaled.no_forecast or "no forecast was asked for"
@@ -189,7 +197,10 @@ def _forecast_available(scaled: Scaled) -> Condition:
     if scaled.demand is None:
         message = f"there is a forecast by {scaled.peak.model}, and present demand is unknown: {scaled.trouble}"
         return Condition(kind=kind, truth=Truth.UNKNOWN, reason=Reason.DATA_MISSING, message=message)
-    return Condition(kind=kind, truth=Truth.TRUE, reason="Fresh", message=f"forecasts by {scaled.peak.model}")
+    message = f"forecasts by {scaled.peak.model}"
+    if lead_time:
+        message += f" for the next {duration_text(policy.forecast.window)}: {lead_time}"
+    return Condition(kind=kind, truth=Truth.TRUE, reason="Fresh", message=message)
 
 
 def _guard_healthy(policy: ScalingPolicy, decision: ScalingDecision, state: ScalingState, no_reading: str) -> Condition:

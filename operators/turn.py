@@ -30,7 +30,7 @@ from aiops.usecases.scale import DemandQuery, Scaled, scale
 from operators import status
 from operators.memory import Key, Memories
 from operators.neighbours import older_rival
-from operators.survey import UnreadyError, survey
+from operators.survey import UnreadyError, fitted, survey
 from operators.world import World
 
 _SOON: Final = timedelta(seconds=1)
@@ -101,7 +101,8 @@ class Turns:
             if not _holds(spec) or (held is not None and held.name != _controlled(spec)):
                 scaler, _ = await self._let_go(scaler, spec, held, rival, state)
                 held = None
-            control, hpa = await survey(world, scaler, spec, held, rival, self._refusal(scaler.key))
+            control, hpa, selector = await survey(world, scaler, spec, held, rival, self._refusal(scaler.key))
+            spec, lead_time = await fitted(world, scaler, spec, selector)
         except UnreadyError as error:
             await self._fail(scaler, error.reason, error, state, held, now)
             return
@@ -113,7 +114,9 @@ class Turns:
                 held = control.adoption
             if held is not None:
                 seen = await world.scalers.hold(seen, held=True)
-            after = status.of_turn(scaler.status, scaler.generation, spec, scaled, held, has_hpa=hpa is not None)
+            after = status.of_turn(
+                scaler.status, scaler.generation, spec, scaled, held, has_hpa=hpa is not None, lead_time=lead_time
+            )
             seen = await self._write(seen, after)
             if held is None:
                 seen = await world.scalers.hold(seen, held=False)

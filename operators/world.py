@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from aiops.adapters.kubernetes_hpa import Hpa, KubernetesHpas
 from aiops.adapters.kubernetes_http import KubernetesHttp
@@ -25,6 +26,7 @@ class World:
         kinds: What can be scaled.
         all_scalers: Those of a namespace, a few seconds old at most.
         all_hpas: As well.
+        startups: How long pods of a namespace and label selector took to be ready; a minute old at most.
         source: Where demand and SLOs are read.
         forecasts: Who knows what comes.
         alerts: Who hears of rollbacks.
@@ -38,6 +40,7 @@ class World:
     kinds: Kinds
     all_scalers: Lists[str, Scaler]
     all_hpas: Lists[str, Hpa]
+    startups: Lists[tuple[str, str], timedelta]
     source: MetricSource
     forecasts: ForecastSource
     alerts: RollbackAlerts

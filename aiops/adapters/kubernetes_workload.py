@@ -22,12 +22,14 @@ class Scale:
         asked: Replicas that it is asked to run.
         running: Pods that it has.
         ready: Those that serve; None if its kind does not say, or we may not see it.
+        selector: Label selector of its pods; empty if its kind does not say.
     """
 
     uid: str
     asked: int
     running: int
     ready: int | None
+    selector: str = ""
 
 
 class Kinds:
@@ -99,6 +101,7 @@ class KubernetesTarget:
             asked=int(spec.get("replicas") or 0),
             running=int(status.get("replicas") or 0),
             ready=await self._ready(),
+            selector=str(status.get("selector") or ""),
         )
 
     async def set(self, replicas: int, *, force: bool) -> None:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
+import numpy as np
+
+from aiops.alerting import evidence
 from aiops.alerting.quantity import instant, odds, quantity
 from aiops.detection.score import AnomalyScore
-from aiops.series import SeriesKey
+from aiops.series import FloatArray, SeriesKey
 from aiops.series.duration import duration_text
+
+DATA_UNTIL: Final = "data_until"
+"""Annotation: when the newest point was known; whoever tells people makes an age of it."""
 
 
 class Kind(StrEnum):
@@ -21,6 +29,8 @@ class Kind(StrEnum):
     SHIFT = "shift"
     SILENCE = "silence"
     PATTERN = "pattern"
+    TREND = "trend"
+    SEASON = "missing season"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +45,8 @@ class Subject:
         runbook: Where to read what to do; empty if nowhere.
         labels: Sorted (label, value) pairs for routing, which go before those of the series.
         scope: Sorted (label, value) pairs of what it belongs to, such as a service: one incident at a time.
+        query: What it is read by; empty for pushed series.
+        history: Returns what is remembered of it up to the newest point; None if nothing is.
     """
 
     key: SeriesKey
@@ -44,6 +56,8 @@ class Subject:
     runbook: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     scope: tuple[tuple[str, str], ...] = ()
+    query: str = ""
+    history: Callable[[], FloatArray] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +88,23 @@ class Episode:
 
 
 def firing(subject: Subject, episode: Episode, kind: Kind) -> dict[str, str]:
-    """Return the annotations of an alert that has just begun to fire, or grew worse."""
-    return _annotations(subject, episode, kind, f"{_name(subject)}: {_comparison(subject, episode.worst)}")
+    """Return the annotations of an alert that has just begun to fire, or grew worse.
+
+    Args:
+        subject: What it is about.
+        episode: Its odd points.
+        kind: What these look like by themselves; the values before them may say more.
+    """
+    past = subject.history() if subject.history is not None else np.empty(0)
+    if evidence.misses_season(past, subject.step, episode.points):
+        kind = Kind.SEASON
+    elif kind in (Kind.SPIKE, Kind.DROP, Kind.SHIFT) and evidence.is_trend(past, episode.points):
+        kind = Kind.TREND
+    found = _annotations(subject, episode, kind, f"{_name(subject)}: {_comparison(subject, episode.worst)}")
+    if len(past):
+        found["sparkline"] = evidence.sparkline(past, subject.step, subject.unit)
+        found["confidence"] = evidence.confidence(past)
+    return found
 
 
 def resolved(subject: Subject, episode: Episode, kind: Kind, ended: datetime) -> dict[str, str]:
@@ -144,6 +173,8 @@ def _with_links(subject: Subject, found: dict[str, str]) -> dict[str, str]:
         found["model"] = subject.model
     if subject.runbook:
         found["runbook"] = subject.runbook
+    if subject.query:
+        found["query"] = subject.query
     return found | {"series": subject.key.series_id}
 
 

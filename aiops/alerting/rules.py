@@ -184,6 +184,7 @@ def _decide(
     if alert is not None and (alert.severity is wanted or wanted is Severity.TICKET):
         return condition, ()
     said = explain.firing(subject, episode, episode.kind(-(-rule.shift_after // step)))
+    said[explain.DATA_UNTIL] = now.isoformat()
     fired = _alert(ANOMALOUS, wanted, subject, episode.since, said, episode.worst.value)
     before = () if alert is None else (replace(alert, status=Status.RESOLVED, ends_at=now),)
     return replace(condition, alert=fired), (*before, fired)

@@ -236,6 +236,37 @@ class DotChart:
 Chart = TimeChart | PlaneChart | DotChart
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Walk:
+    """A stretch of time to walk through: a chart, and what happened at each of its moments.
+
+    Attributes:
+        summary: One line; pressing it opens the rest.
+        text: What to see, as a sentence or two.
+        steps: (index into the chart's steps from which on it holds, what happened), in order.
+        first_shown: Step at which the walk begins.
+
+    Raises:
+        DataError: If a step lies outside of the chart, or they are not in order.
+    """
+
+    summary: str
+    text: str
+    chart: TimeChart
+    steps: tuple[tuple[int, str], ...]
+    first_shown: int = 0
+
+    def __post_init__(self) -> None:
+        at = [step for step, _ in self.steps]
+        if at != sorted(at) or not all(0 <= step < self.length for step in (*at, self.first_shown)):
+            raise DataError(f"walk {self.summary!r}: steps must rise within 0 to {self.length - 1}, got {at}")
+
+    @property
+    def length(self) -> int:
+        """Steps of the chart."""
+        return len(self.chart.lines[0].values)
+
+
 def thin(values: FloatArray, limit: int) -> tuple[FloatArray, FloatArray]:
     """Keep the lowest and the highest value of each bucket of neighbours, in the order in which they came.
 

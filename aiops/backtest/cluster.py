@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from aiops.backtest.hpa import SYNC, Behavior, Hpa, Kind, Rules, Select
 from aiops.backtest.oracle import needed_replicas, oracle_replicas
 from aiops.errors import ConfigError, DataError
+from aiops.scaling.capacity import ROUNDING
 from aiops.scaling.reason import Reason
 from aiops.series import FloatArray, IntArray, Series
+from aiops.series.grid import require_utc
 
 if TYPE_CHECKING:
     from aiops.backtest import kernel
@@ -36,6 +39,24 @@ _KINDS = {Kind.PODS: 0, Kind.PERCENT: 1}
 _MOST_REPLICAS = 1_000_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneLoss:
+    """Ready pods that die at one instant. Each is created again at once, elsewhere, and has to start.
+
+    Attributes:
+        at: When; UTC.
+        share: How many of those that are ready, rounded up; in [0, 1].
+    """
+
+    at: datetime
+    share: float
+
+    def __post_init__(self) -> None:
+        require_utc(self.at, "at")
+        if not 0.0 <= self.share <= 1.0:
+            raise ConfigError(f"the share of pods that are lost must be in [0, 1], got {self.share}")
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)  # no slots: cached_property needs a place
 class Workload:
     """What is simulated: the demand, and what it takes to serve it.
@@ -47,6 +68,7 @@ class Workload:
         startup_delay: From creation to ready. A pod costs from creation. A whole number of syncs.
         metric_window: The HPA's metric is the mean of the demand over this long, ...
         metric_lag: ... ending this long ago.
+        zone_loss: What happens to the pods; None: nothing. The oracle is spared it.
 
     Raises:
         ConfigError: If a length is not a whole number of syncs, or the capacity is not positive.
@@ -58,6 +80,7 @@ class Workload:
     startup_delay: timedelta = timedelta(seconds=120)
     metric_window: timedelta = timedelta(seconds=60)
     metric_lag: timedelta = timedelta(seconds=15)
+    zone_loss: ZoneLoss | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 < self.capacity_per_replica < np.inf:
@@ -161,6 +184,8 @@ class Cluster:
         self._settings = settings_of(hpa or Hpa(target=1.0), workload.capacity_per_replica)
         self._memory = memory_of(self._settings, workload.delay, replicas)
         self._advance = kernel.advance
+        self._loss = workload.zone_loss
+        self._loss_step = -1 if self._loss is None else (self._loss.at - workload.demand.start) // SYNC
 
     @property
     def replicas(self) -> int:
@@ -183,8 +208,23 @@ class Cluster:
         self._run(len(floors))
 
     def _run(self, count: int) -> None:
+        count = min(count, len(self.track.replicas) - self.step)
+        before = self._loss_step - self.step
+        if self._loss is not None and 0 <= before < count:
+            self._proceed(before)
+            self._lose(self._loss.share)
+            count -= before
+        self._proceed(count)
+
+    def _lose(self, share: float) -> None:
+        scalars, starting = self._memory.scalars, self._memory.starting
+        if len(starting):
+            lost = math.ceil(scalars[1] * share - ROUNDING)
+            scalars[1] -= lost
+            starting[(self.step - 1) % len(starting)] += lost
+
+    def _proceed(self, count: int) -> None:
         track = self.track
-        count = min(count, len(track.replicas) - self.step)
         self._advance(
             self.step,
             count,

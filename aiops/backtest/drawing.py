@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from xml.etree import ElementTree as Xml
@@ -307,12 +306,17 @@ def _room_for_names(chart: PlaneChart, ticks: list[Tick], width: float) -> float
 
 
 def _end_labels(plot: Plot, ends: list[tuple[float, float, Curve]]) -> None:
-    """Write each curve's name right of its end, pushed down where two would touch."""
-    floor = -math.inf
-    for x, y, curve in sorted(ends, key=lambda each: each[1]):
-        free = max(y, floor)
-        floor = free + LINE_HEIGHT
-        add_text(plot.outer, plot.left + x + 9, plot.top + free + 4, curve.name, f"name ink {curve.tone}")
+    """Write each curve's name right of its end; where two would touch one gives way, and none leaves the plot."""
+    placed: list[float] = []
+    ends = sorted(ends, key=lambda each: each[1])
+    for _, y, _ in ends:
+        placed.append(max(y, placed[-1] + LINE_HEIGHT) if placed else y)
+    ceiling = plot.height
+    for index in reversed(range(len(placed))):
+        placed[index] = min(placed[index], ceiling)
+        ceiling = placed[index] - LINE_HEIGHT
+    for (x, _, curve), y in zip(ends, placed, strict=True):
+        add_text(plot.outer, plot.left + x + 9, plot.top + y + 4, curve.name, f"name ink {curve.tone}")
 
 
 def _pixel(value: FloatArray) -> str:

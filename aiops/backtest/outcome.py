@@ -13,6 +13,7 @@ import numpy as np
 
 from aiops.backtest.cluster import REASONS, Track, Workload
 from aiops.backtest.hpa import SYNC
+from aiops.backtest.ledger import Record
 from aiops.errors import DataError
 from aiops.scaling.decide import ScalingDecision
 from aiops.series import FloatArray, IntArray
@@ -46,6 +47,7 @@ class ScalingOutcome:
         needed: Replicas that had to be ready, shape ``[n]``.
         track: What was there, each ``[n]``.
         oracle: Replicas of the oracle's plan, shape ``[n]``.
+        capacity_per_replica: Demand that one ready replica serves.
         turns: Every decision of ours in the scored time; empty for a plain HPA.
     """
 
@@ -62,6 +64,7 @@ class ScalingOutcome:
     needed: IntArray
     track: Track
     oracle: IntArray
+    capacity_per_replica: float
     turns: tuple[Turn, ...] = ()
 
     @property
@@ -83,6 +86,18 @@ class ScalingOutcome:
     def end(self) -> datetime:
         """End of the scored time."""
         return self.start + len(self.demand) * SYNC
+
+    @property
+    def record(self) -> Record:
+        """What was there, for the ledger."""
+        return Record(
+            start=self.start,
+            step=SYNC,
+            demand=self.demand,
+            replicas=self.track.replicas.astype(np.float64),
+            ready=self.track.ready.astype(np.float64),
+            capacity_per_replica=self.capacity_per_replica,
+        )
 
     def summary(self) -> dict[str, Any]:
         """Return the numbers of a table's row, as plain data."""
@@ -164,6 +179,7 @@ def judge(
         needed=workload.needed[first:],
         track=part,
         oracle=workload.oracle[first:],
+        capacity_per_replica=workload.capacity_per_replica,
         turns=tuple(turn for turn in turns if turn.at >= start),
     )
 

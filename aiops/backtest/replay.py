@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from aiops.backtest.cluster import Cluster, Workload
+from aiops.backtest.cluster import Cluster, Workload, ZoneLoss
 from aiops.backtest.hpa import SYNC, Hpa
 from aiops.backtest.outcome import ScalingOutcome, Turn, judge
 from aiops.errors import ConfigError, DataError
@@ -35,6 +35,7 @@ class Case:
         startup_delay: From creation of a pod to ready.
         decide_every: Time between two decisions; at least one step of ``history``.
         lead: Simulated before ``start`` and not scored, so that the state at ``start`` owes nothing to chance.
+        zone_loss: Pods that are lost on the way; None: none are.
 
     Raises:
         DataError: If ``history`` does not reach over the scored time with at least one step before it.
@@ -48,6 +49,7 @@ class Case:
     startup_delay: timedelta = timedelta(seconds=120)
     decide_every: timedelta = timedelta(minutes=1)
     lead: timedelta = timedelta(hours=2)
+    zone_loss: ZoneLoss | None = None
 
     def __post_init__(self) -> None:
         require_utc(self.start, "start")
@@ -69,6 +71,7 @@ class Case:
             demand=self.history.between(begin, self.end),
             capacity_per_replica=self.capacity_per_replica,
             startup_delay=self.startup_delay,
+            zone_loss=self.zone_loss,
         )
 
     @property

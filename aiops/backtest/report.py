@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from aiops.backtest.axes import decimals_for, large_number, number
-from aiops.backtest.charts import Chart
+from aiops.backtest.charts import Chart, Walk
 from aiops.errors import DataError
 from aiops.series.grid import require_utc
 
@@ -33,7 +33,7 @@ SCHEMA_VERSION = 1
 MOST_ROWS = 500
 """Rows of one table that the page shows; its CSV holds them all."""
 
-LONG_TABLE = 40
+LONG_TABLE = 25
 """Rows from which on a table is folded; pressing its line opens it."""
 
 Cell = str | int | float | bool | datetime | None
@@ -102,11 +102,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Section:
-    """One subject: some text, then charts, then tables. An empty line in the text starts a new paragraph."""
+    """One subject: some text, then charts, walks and tables. An empty line in the text starts a new paragraph."""
 
     title: str
     text: str = ""
     charts: tuple[Chart, ...] = ()
+    walks: tuple[Walk, ...] = ()
     tables: tuple[Table, ...] = ()
 
 
@@ -117,7 +118,7 @@ class Report:
     Attributes:
         kind: For machines: which report this is, such as ``"scaling"``.
         title: Heading of the page.
-        verdict: The finding as one sentence; the first thing that anybody reads.
+        verdict: The finding as one sentence; the first thing that anybody reads. What follows an empty line is smaller.
         command: The exact command that makes this report again.
         made_at: When it was made, UTC; given by the caller.
         figures: The few numbers that the verdict rests on.
@@ -155,7 +156,7 @@ def to_html(report: Report) -> str:
 
 
 def to_json(report: Report) -> str:
-    """Return the findings as JSON text, without the charts: whatever a chart shows in numbers is in a table.
+    """Return the findings as JSON text, without charts and walks: whatever they show in numbers is in a table.
 
     ``{"schema_version": 1, "kind", "title", "verdict", "command", "made_at", "figures": [{"name", "value", "unit",
     "note"}], "sections": [{"title", "text", "tables": [{"name", "text", "columns": [{"name", "title", "unit"}],

@@ -1,36 +1,24 @@
-"""The report of `aiops backtest scaling`: scalers side by side at equal cost, and the worst day of a few workloads."""
+"""The report of `aiops backtest scaling`: the verdict, misses against cost, what if, and the decisions around them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-
-import numpy as np
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from aiops.backtest.axes import number
-from aiops.backtest.charts import (
-    Axis,
-    Band,
-    Curve,
-    DotChart,
-    Dots,
-    Line,
-    Mark,
-    PlaneChart,
-    TimeChart,
-    Tone,
-)
 from aiops.backtest.comparison import PLAIN, Comparison, compare, verdict
-from aiops.backtest.hpa import SYNC
-from aiops.backtest.outcome import ScalingOutcome, cost_at, unmet_at
-from aiops.backtest.report import Cell, Column, KeyFigure, Report, Section, Table
-from aiops.backtest.study import DEFAULT_HPA, TUNED_HPA, Sweep
-from aiops.series import FloatArray
-from aiops.series.duration import duration_text
-
-COSTS = (1.3, 1.5, 2.0)
-"""Replica-hours, in those of the oracle, at which scalers are compared in a table."""
+from aiops.backtest.explorer import Explored
+from aiops.backtest.outcome import cost_at
+from aiops.backtest.prices import bills
+from aiops.backtest.profile import Profile
+from aiops.backtest.report import KeyFigure, Report, Section
+from aiops.backtest.scaling_curves import each_workload, every_setting, kinds, overview
+from aiops.backtest.scaling_plan import Worlds, bill, by_scaler, days, what_if_section
+from aiops.backtest.scaling_worst import close_up, worst_workloads
+from aiops.backtest.study import Sweep
+from aiops.scaling.policy import Prices
 
 PROTOCOL = (
     "Demand is replayed in steps of 15 s. It is what was observed; it does not react to being served badly.",
@@ -48,10 +36,24 @@ PROTOCOL = (
     "of the default one and more, can read a little worse than it between two of them.",
 )
 
-_TONES = {DEFAULT_HPA: Tone.GREY, TUNED_HPA: Tone.ORANGE}
-_OUR_TONES = (Tone.BLUE, Tone.PURPLE, Tone.GREEN, Tone.OLIVE, Tone.SKY)
-_MOST_DECISIONS = 200
-_MOST_MARKS = 12
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Closer:
+    """What a study looks at beyond its sweeps; each part that is empty is left out of the report.
+
+    Attributes:
+        profiles: What each workload's demand is like.
+        chosen: Which of its settings each scaler is left at in the ledger, the worst workloads and what if.
+        explored: The worst workloads of our best scaler at that setting.
+        worlds: How each scaler fares there, by world.
+        prices: What replicas and unmet requests are worth.
+    """
+
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    chosen: Mapping[str, int] = field(default_factory=dict)
+    explored: Sequence[Explored] = ()
+    worlds: Worlds = field(default_factory=dict)
+    prices: Prices | None = None
 
 
 def scaling_report(
@@ -59,7 +61,7 @@ def scaling_report(
     *,
     command: str,
     made_at: datetime,
-    examples: Sequence[ScalingOutcome] = (),
+    closer: Closer | None = None,
     cost: float = 1.5,
     skipped: Sequence[tuple[str, str]] = (),
     notes: Sequence[str] = PROTOCOL,
@@ -70,7 +72,7 @@ def scaling_report(
         sweeps: By workload: one sweep a scaler, the same scalers in the same order everywhere, as ``sweep_case`` makes.
         command: What makes this report again.
         made_at: Now, UTC.
-        examples: Replays of one setting each, of which the worst day is shown.
+        closer: What there is beyond the sweeps.
         cost: Replica-hours over those of the oracle at which the verdict compares.
         skipped: (workload, reason) of what was left out.
         notes: Protocol and assumptions.
@@ -78,86 +80,68 @@ def scaling_report(
     Raises:
         DataError: If there is no workload, or the scalers differ between workloads.
     """
-    compared = compare(sweeps, cost)
+    compared, closer = compare(sweeps, cost), closer or Closer()
     count = len(compared.workloads)
+    said = verdict(compared)
+    if closer.prices is not None:
+        said = f"{bill_verdict(sweeps, closer.prices)}\n\n{said}"
     return Report(
         kind="scaling",
         title=f"Scaling backtest: {count} workload{'s' if count > 1 else ''}, {len(compared.means)} scalers",
-        verdict=verdict(compared),
+        verdict=said,
         command=command,
         made_at=made_at,
-        figures=_figures(compared),
-        sections=(_overview(compared), _each_workload(compared), *map(_example, examples), _settings(compared)),
+        figures=(*_bills(sweeps, closer), *_figures(compared)),
+        sections=tuple(_sections(sweeps, compared, closer)),
         notes=tuple(notes),
         skipped=tuple(skipped),
     )
 
 
-def replica_chart(outcome: ScalingOutcome, begin: datetime, end: datetime) -> TimeChart:
-    """Plot needed, ready, floor and oracle replicas of one replay between two instants."""
-    first = max((begin - outcome.start) // SYNC, 0)
-    last = min(-((outcome.start - end) // SYNC), len(outcome.demand))
-    part = slice(first, last)
-    needed = np.where(np.isnan(outcome.demand[part]), np.nan, outcome.needed[part])
-    ready = outcome.track.ready[part].astype(np.float64)
-    lines = [
-        Line(name="Oracle", values=outcome.oracle[part].astype(np.float64), tone=Tone.ORANGE, steps=True, dashed=True),
-        Line(name="Ready", values=ready, tone=Tone.BLUE, steps=True),
-    ]
-    if outcome.turns:
-        floor = outcome.track.floors[part].astype(np.float64)
-        lines.insert(1, Line(name="Floor from the forecast", values=floor, tone=Tone.GREEN, steps=True))
-    bands = [Band(name="Needed to serve all demand", lower=np.zeros(len(needed)), upper=needed, tone=Tone.GREY)]
-    start = outcome.start + first * SYNC
-    marks = _misses(start, needed, ready)
-    if marks:
-        bands.append(Band(name="Missing", lower=ready, upper=needed, tone=Tone.RED))
-    return TimeChart(
-        title=f"{outcome.name}: replicas needed and ready",
-        axis=Axis(label="Replicas"),
-        start=start,
-        step=SYNC,
-        lines=tuple(lines),
-        bands=tuple(bands),
-        marks=marks,
-        caption="The red triangles mark the times at which most replicas were missing."
-        if marks
-        else "At no time was a replica missing.",
+def bill_verdict(sweeps: Mapping[str, Sequence[Sweep]], prices: Prices) -> str:
+    """Say whose bill is lowest, each scaler at the setting that is cheapest for it."""
+    lowest = {name: float(bills(same, prices).min()) for name, same in by_scaler(sweeps).items()}
+    plain = min((name for name in lowest if name in PLAIN), key=lowest.__getitem__)
+    ours = min((name for name in lowest if name not in PLAIN), key=lowest.__getitem__, default=plain)
+    best, other = (ours, plain) if lowest[ours] < lowest[plain] else (plain, ours)
+    if best == other:
+        return f"At these prices, the bill of the {plain} is {number(lowest[plain])}."
+    saved = 100 * (1 - lowest[best] / lowest[other]) if lowest[other] else 0.0
+    keep, with_floor = f"Keep the {plain}", f"With {ours} as a floor"
+    said = with_floor if best == ours else f"{keep}: at these prices"
+    against = f"the {plain}" if best == ours else f"{ours} as a floor"
+    return (
+        f"{said}, the bill would have been {number(lowest[best])}, against {number(lowest[other])} with {against}: "
+        f"{number(saved, digits=2)} % less, each at the setting that is cheapest for it."
     )
 
 
-def _misses(start: datetime, needed: FloatArray, ready: FloatArray) -> tuple[Mark, ...]:
-    """Mark the worst moment of each of the worst stretches without enough ready replicas."""
-    missing = np.nan_to_num(np.maximum(needed - ready, 0.0))
-    edges = np.flatnonzero(np.diff(np.concatenate([[0.0], np.sign(missing), [0.0]])))
-    worst = [
-        (float(missing[first:last].sum()), int(first + missing[first:last].argmax()), int(last - first))
-        for first, last in zip(edges[::2], edges[1::2], strict=True)
-    ]
-    return tuple(
-        Mark(
-            at=start + at * SYNC,
-            value=float(needed[at]),
-            text=f"{start + at * SYNC:%H:%M}: {ready[at]:.0f} ready of {needed[at]:.0f} needed, "
-            f"short for {duration_text(steps * SYNC)}",
-        )
-        for _, at, steps in sorted(worst, reverse=True)[:_MOST_MARKS]
-    )
+def _bills(sweeps: Mapping[str, Sequence[Sweep]], closer: Closer) -> tuple[KeyFigure, ...]:
+    if closer.prices is None:
+        return ()
+    lowest = {name: float(bills(same, closer.prices).min()) for name, same in by_scaler(sweeps).items()}
+    best = min(lowest, key=lowest.__getitem__)
+    others = ", ".join(f"{name} {number(lowest[name])}" for name in lowest if name != best)
+    return (KeyFigure(name=f"Bill with {best}", value=lowest[best], unit="in your currency", note=others),)
 
 
-def worst_day(outcome: ScalingOutcome) -> tuple[datetime, datetime]:
-    """Return the 24 hours in which most replicas were missing; the last 24 if none ever were."""
-    day = timedelta(days=1) // SYNC
-    n = len(outcome.demand)
-    if n <= day:
-        return outcome.start, outcome.end
-    missing = np.where(np.isnan(outcome.demand), 0.0, np.maximum(outcome.needed - outcome.track.ready, 0))
-    until = np.concatenate([[0.0], np.cumsum(missing)])
-    within = until[day:] - until[:-day]
-    best = np.flatnonzero(within == within.max())
-    # Many windows hold the same moments: the middle one shows what came before and after.
-    first = int(best[len(best) // 2]) if within.max() > 0 else n - day
-    return outcome.start + first * SYNC, outcome.start + (first + day) * SYNC
+def _sections(sweeps: Mapping[str, Sequence[Sweep]], compared: Comparison, closer: Closer) -> list[Section]:
+    profiles, chosen, prices = closer.profiles, closer.chosen, closer.prices
+    found = [overview(compared, () if prices is None else (bill(sweeps, profiles, prices),))]
+    if profiles and len(profiles) > 1:
+        found.append(kinds(sweeps, profiles, compared.cost))
+    settings = {name: compared.means[name].settings[index] for name, index in chosen.items()}
+    if closer.worlds:
+        found.append(what_if_section(compared, closer.worlds, settings, prices))
+    found.append(each_workload(compared, profiles))
+    if closer.explored:
+        scaler = closer.explored[0].outcome.scaler
+        found.append(worst_workloads(closer.explored, scaler, settings[scaler]))
+        found += [close_up(each) for each in closer.explored]
+    if profiles and chosen:
+        found.append(days(compared, sweeps, profiles, chosen))
+    found.append(every_setting(compared))
+    return found
 
 
 def _figures(compared: Comparison) -> tuple[KeyFigure, ...]:
@@ -195,127 +179,3 @@ def _figures(compared: Comparison) -> tuple[KeyFigure, ...]:
                 )
             )
     return tuple(figures)
-
-
-def _overview(compared: Comparison) -> Section:
-    chart = PlaneChart(
-        title="What is missed, against what it costs",
-        x=Axis(label="Replica-hours", unit="times the oracle's", log=True),
-        y=Axis(label="Unmet demand", unit="%", log=True),
-        curves=tuple(
-            Curve(
-                name=name,
-                x=np.array([point.cost for point in curve]),
-                y=np.array([100 * point.unmet for point in curve]),
-                tone=_tone(compared, name),
-                labels=tuple(point.setting for point in curve),
-            )
-            for name, curve in compared.curves.items()
-        ),
-        guides=COSTS,
-        caption="Lower and further left is better. Each point is one setting that no other setting of the same scaler "
-        f"beats on both axes, {compared.where}. Dotted: the costs of the table below.",
-    )
-    columns = [Column(name="scaler", title="Scaler")]
-    columns += [
-        Column(name=f"unmet_percent_at_{_word(number(at))}", title=f"Unmet at {number(at)} ×", unit="%", decimals=3)
-        for at in COSTS
-    ]
-    rows: list[tuple[Cell, ...]] = []
-    columns.append(Column(name="forecast_seconds", title="Forecasting", unit="seconds a workload"))
-    rows += [
-        (name, *(100 * unmet_at(curve, at) for at in COSTS), compared.means[name].forecast_seconds or None)
-        for name, curve in compared.curves.items()
-    ]
-    return Section(
-        title="All workloads together",
-        charts=(chart,),
-        tables=(Table(name="Unmet demand at equal cost", columns=tuple(columns), rows=tuple(rows)),),
-    )
-
-
-def _each_workload(compared: Comparison) -> Section:
-    first = next(iter(compared.means))
-    order = sorted(range(len(compared.workloads)), key=lambda row: -np.nan_to_num(compared.apiece[first][row]))
-    names = tuple(compared.workloads[row] for row in order)
-    values = {name: [100 * each[row] for row in order] for name, each in compared.apiece.items()}
-    at = f"at {number(compared.cost)} times the oracle's replica-hours"
-    chart = DotChart(
-        title=f"Unmet demand {at}, workload by workload",
-        axis=Axis(label="Unmet demand", unit="%", log=True),
-        rows=names,
-        dots=tuple(
-            Dots(name=name, values=np.array(each)[:, None], tone=_tone(compared, name)) for name, each in values.items()
-        ),
-        caption="Further left is better. A scaler without a dot has no setting that is as cheap as that.",
-    )
-    columns = (
-        Column(name="series_id", title="Workload"),
-        *(Column(name=f"unmet_percent_{_word(name)}", title=name, unit="%", decimals=3) for name in values),
-    )
-    rows: list[tuple[Cell, ...]] = []
-    rows += [(name, *(each[row] for each in values.values())) for row, name in enumerate(names)]
-    table = Table(name=f"Unmet demand {at}", columns=columns, rows=tuple(rows))
-    return Section(title="Each workload", charts=(chart,), tables=(table,))
-
-
-def _settings(compared: Comparison) -> Section:
-    rows: list[tuple[Cell, ...]] = []
-    for name, sweep in compared.means.items():
-        on_curve = {point.setting for point in compared.curves[name]}
-        rows += [
-            (name, setting, cost, 100 * unmet, setting in on_curve)
-            for setting, cost, unmet in zip(sweep.settings, sweep.cost.tolist(), sweep.unmet.tolist(), strict=True)
-        ]
-    columns = (
-        Column(name="scaler", title="Scaler"),
-        Column(name="setting", title="Setting"),
-        Column(name="cost_ratio", title="Replica-hours", unit="times the oracle's", decimals=2),
-        Column(name="unmet_percent", title="Unmet demand", unit="%", decimals=3),
-        Column(name="on_curve", title="On the curve"),
-    )
-    return Section(
-        title="Every setting",
-        text=f"All points that were measured, {compared.where}.",
-        tables=(Table(name="Settings", columns=columns, rows=tuple(rows)),),
-    )
-
-
-def _example(outcome: ScalingOutcome) -> Section:
-    begin, end = worst_day(outcome)
-    changes = [
-        turn for turn in outcome.turns if begin <= turn.at < end and turn.decision.desired != turn.decision.current
-    ]
-    decisions = Table(
-        name=f"Decisions for {outcome.name}",
-        columns=(
-            Column(name="at", title="At", unit="UTC"),
-            Column(name="current", title="From"),
-            Column(name="desired", title="To"),
-            Column(name="reason", title="Reason"),
-            Column(name="message", title="In words"),
-        ),
-        rows=tuple(
-            (turn.at, turn.decision.current, turn.decision.desired, str(turn.decision.reason), turn.decision.message)
-            for turn in changes[:_MOST_DECISIONS]
-        ),
-        text=f"The first {_MOST_DECISIONS} of {len(changes)} changes." if len(changes) > _MOST_DECISIONS else "",
-    )
-    return Section(
-        title=f"The worst day of {outcome.name} with {outcome.scaler}",
-        text=f"Over the whole of {outcome.start:%Y-%m-%d} to {outcome.end:%Y-%m-%d} it left "
-        f"{number(100 * outcome.unmet_ratio, digits=2)} % of demand unmet at {number(outcome.cost_ratio)} times the "
-        f"oracle's replica-hours: {number(outcome.replica_hours)} against {number(outcome.oracle_hours)}, with "
-        f"{outcome.scale_events:,} changes and {number(outcome.short_minutes)} minutes below demand.",
-        charts=(replica_chart(outcome, begin, end),),
-        tables=(decisions,) if changes else (),
-    )
-
-
-def _tone(compared: Comparison, scaler: str) -> Tone:
-    ours = [name for name in compared.means if name not in PLAIN]
-    return _TONES.get(scaler) or _OUR_TONES[ours.index(scaler) % len(_OUR_TONES)]
-
-
-def _word(text: str) -> str:
-    return "".join(character if character.isalnum() else "_" for character in text.lower())

@@ -7,19 +7,20 @@ over a grid, and its Pareto curve says what it leaves unmet at any cost.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
 import numpy as np
 
 from aiops.backtest.hpa import DOWN, Behavior, Hpa, Rules
+from aiops.backtest.ledger import ledger
 from aiops.backtest.outcome import Point, ScalingOutcome, pareto
 from aiops.backtest.replay import Case, floors_of, peaks_at_levels, replay_floors, replay_hpa
 from aiops.forecasting.forecaster import WindowForecaster
 from aiops.scaling.policy import ScalingPolicy
-from aiops.series import FloatArray, IntArray
+from aiops.series import FloatArray
 from aiops.series.duration import format_duration
 
 DEFAULT_HPA = "default HPA"
@@ -42,6 +43,21 @@ class Grid:
     down_windows: tuple[timedelta, ...] = tuple(timedelta(minutes=count) for count in (5, 15, 30, 60))
     floor_targets: tuple[float, ...] = (0.5, 0.7, 0.9, 1.0)
     levels: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting of one scaler: an HPA, and the forecast level of the floor under it, if there is one.
+
+    Attributes:
+        text: What was set, in words.
+        hpa: The HPA.
+        level: Forecast level; None for the policy's own, and for a plain HPA.
+    """
+
+    text: str
+    hpa: Hpa
+    level: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +88,10 @@ class Contender:
         return self.policy.model_copy(update={"load": load, "forecast": forecast, "prices": prices})
 
 
+def _no_days() -> FloatArray:
+    return np.zeros((0, 0))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sweep:
     """One scaler over its settings on one workload, or in the mean over several.
@@ -81,6 +101,8 @@ class Sweep:
         settings: What was set, in words, one a column.
         unmet: Share of demand left unmet, shape ``[n_settings]``.
         cost: Replica-hours over those of the oracle, shape ``[n_settings]``.
+        unmet_by_day: Demand times hours left unmet on each UTC day, shape ``[n_settings, n_days]``; no days in a mean.
+        hours_by_day: Replica-hours of each day, the same shape.
         forecast_seconds: Time that the forecaster took; 0 without one.
     """
 
@@ -88,6 +110,8 @@ class Sweep:
     settings: tuple[str, ...]
     unmet: FloatArray
     cost: FloatArray
+    unmet_by_day: FloatArray = field(default_factory=_no_days)
+    hours_by_day: FloatArray = field(default_factory=_no_days)
     forecast_seconds: float = 0.0
 
     def curve(self) -> list[Point]:
@@ -102,8 +126,42 @@ def mean(sweeps: Sequence[Sweep]) -> Sweep:
         sweeps[0],
         unmet=np.mean([sweep.unmet for sweep in sweeps], axis=0),
         cost=np.mean([sweep.cost for sweep in sweeps], axis=0),
+        unmet_by_day=_no_days(),
+        hours_by_day=_no_days(),
         forecast_seconds=float(np.mean([sweep.forecast_seconds for sweep in sweeps])),
     )
+
+
+def settings_of(contenders: Sequence[Contender], grid: Grid) -> dict[str, tuple[Setting, ...]]:
+    """Return what each scaler is tried at, the two HPAs first; the bounds of the policies bind them, too."""
+    bounds = [contender.policy.bounds for contender in contenders]
+    within = partial(
+        Hpa,
+        min_replicas=min((each.min_replicas for each in bounds), default=1),
+        max_replicas=max((each.max_replicas for each in bounds), default=_UNBOUNDED),
+    )
+    default = tuple(Setting(text=f"target {target:g}", hpa=within(target=target)) for target in grid.targets)
+    windows = (
+        Setting(
+            text=f"target {target:g}, scale-down window {format_duration(window)}",
+            hpa=within(target=target, behavior=Behavior(down=Rules(stabilization=window, policies=DOWN.policies))),
+        )
+        for window in grid.down_windows
+        for target in grid.targets
+    )
+    found = {DEFAULT_HPA: default, TUNED_HPA: (*default, *windows)}  # whoever tunes may also leave the behavior out
+    for each in contenders:
+        own = None if each.policy.prices is not None else each.policy.level  # prices choose one a workload
+        found[each.name] = tuple(
+            Setting(
+                text=f"level {'of its prices' if level is None else f'{level:g}'}, target {target:g}",
+                hpa=hpa_under(each.policy, target),
+                level=level,
+            )
+            for level in grid.levels or (own,)
+            for target in grid.floor_targets
+        )
+    return found
 
 
 def sweep_case(case: Case, contenders: Sequence[Contender], grid: Grid) -> list[Sweep]:
@@ -112,47 +170,37 @@ def sweep_case(case: Case, contenders: Sequence[Contender], grid: Grid) -> list[
     Raises:
         DataError: If no demand is known in the scored time.
     """
-    bounds = [contender.policy.bounds for contender in contenders]
-    within = partial(
-        Hpa,
-        min_replicas=min((each.min_replicas for each in bounds), default=1),
-        max_replicas=max((each.max_replicas for each in bounds), default=_UNBOUNDED),
-    )
-    default = {f"target {target:g}": within(target=target) for target in grid.targets}
-    windows = {
-        f"target {target:g}, scale-down window {format_duration(window)}": within(
-            target=target, behavior=Behavior(down=Rules(stabilization=window, policies=DOWN.policies))
-        )
-        for window in grid.down_windows
-        for target in grid.targets
-    }
-    tuned = {**default, **windows}  # whoever tunes may also leave the behavior out
+    settings = settings_of(contenders, grid)
     plain = [
-        _sweep(name, hpas, partial(replay_hpa, case)) for name, hpas in ((DEFAULT_HPA, default), (TUNED_HPA, tuned))
+        _sweep(name, settings[name], (replay_hpa(case, each.hpa) for each in settings[name]))
+        for name in (DEFAULT_HPA, TUNED_HPA)
     ]
-    return [*plain, *(_sweep_contender(case, contender, grid) for contender in contenders)]
+    return [*plain, *(_sweep_contender(case, contender, settings[contender.name]) for contender in contenders)]
 
 
-def _sweep_contender(case: Case, contender: Contender, grid: Grid) -> Sweep:
-    levels = np.array(grid.levels or (contender.policy_of(case).level,))
+def peaks_of(case: Case, contender: Contender, settings: Sequence[Setting]) -> dict[float, FloatArray]:
+    """Return the forecasts of one walk over the history, by level: all that the settings need, shape ``[m]`` each."""
+    levels = sorted({contender.policy_of(case, each.level).level for each in settings})
+    peaks = peaks_at_levels(case, contender.policy_of(case).forecast.window, contender.forecaster, np.array(levels))
+    return {level: peaks[:, index] for index, level in enumerate(levels)}
+
+
+def outcomes_of(
+    case: Case, contender: Contender, settings: Sequence[Setting], peaks: Mapping[float, FloatArray]
+) -> Iterator[ScalingOutcome]:
+    """Replay a contender at several settings, one after the other, on forecasts by level; see ``peaks_of``."""
+    policies = {each.level: contender.policy_of(case, each.level) for each in settings}
+    floors = {level: floors_of(case, policy, peaks[policy.level]) for level, policy in policies.items()}
+    for each in settings:
+        yield replay_floors(case, floors[each.level], each.hpa, contender.name)
+
+
+def _sweep_contender(case: Case, contender: Contender, settings: Sequence[Setting]) -> Sweep:
     started = time.perf_counter()
-    window = contender.policy_of(case).forecast.window
-    peaks = peaks_at_levels(case, window, contender.forecaster, levels)
+    peaks = peaks_of(case, contender, settings)
     seconds = time.perf_counter() - started
-    parts = []
-    for index, level in enumerate(levels.tolist()):
-        floors = floors_of(case, contender.policy_of(case, level), peaks[:, index])
-        hpas = {
-            f"level {level:g}, target {target:g}": hpa_under(contender.policy, target) for target in grid.floor_targets
-        }
-        parts.append(_sweep(contender.name, hpas, partial(_under, case, floors)))
-    return Sweep(
-        scaler=contender.name,
-        settings=tuple(setting for part in parts for setting in part.settings),
-        unmet=np.concatenate([part.unmet for part in parts]),
-        cost=np.concatenate([part.cost for part in parts]),
-        forecast_seconds=seconds,
-    )
+    swept = _sweep(contender.name, settings, outcomes_of(case, contender, settings, peaks))
+    return replace(swept, forecast_seconds=seconds)
 
 
 def hpa_under(policy: ScalingPolicy, target: float) -> Hpa:
@@ -161,15 +209,19 @@ def hpa_under(policy: ScalingPolicy, target: float) -> Hpa:
     return Hpa(target=target, min_replicas=bounds.min_replicas, max_replicas=bounds.max_replicas)
 
 
-def _under(case: Case, floors: IntArray, hpa: Hpa) -> ScalingOutcome:
-    return replay_floors(case, floors, hpa, "")
-
-
-def _sweep(scaler: str, hpas: Mapping[str, Hpa], run: Callable[[Hpa], ScalingOutcome]) -> Sweep:
-    outcomes = [run(hpa) for hpa in hpas.values()]
+def _sweep(scaler: str, settings: Sequence[Setting], outcomes: Iterable[ScalingOutcome]) -> Sweep:
+    unmet, cost, unmet_by_day, hours_by_day = [], [], [], []
+    for outcome in outcomes:
+        entries = ledger(outcome.record)
+        unmet.append(outcome.unmet_ratio)
+        cost.append(outcome.cost_ratio)
+        unmet_by_day.append([entry.unmet for entry in entries])
+        hours_by_day.append([entry.replica_hours for entry in entries])
     return Sweep(
         scaler=scaler,
-        settings=tuple(hpas),
-        unmet=np.array([outcome.unmet_ratio for outcome in outcomes]),
-        cost=np.array([outcome.cost_ratio for outcome in outcomes]),
+        settings=tuple(each.text for each in settings),
+        unmet=np.array(unmet),
+        cost=np.array(cost),
+        unmet_by_day=np.array(unmet_by_day),
+        hours_by_day=np.array(hours_by_day),
     )

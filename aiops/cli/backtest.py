@@ -24,13 +24,23 @@ from aiops.cli.options import (
     StepOption,
     duration,
 )
-from aiops.cli.output import Format, end_partially, messages, progress, require_writable, write_table, write_text
+from aiops.cli.output import (
+    Format,
+    end_partially,
+    messages,
+    progress,
+    require_writable,
+    stages,
+    write_table,
+    write_text,
+)
 from aiops.errors import ConfigError
 
 if TYPE_CHECKING:
     from aiops.backtest.replay import Case
     from aiops.backtest.report import Report
     from aiops.backtest.study import Contender
+    from aiops.scaling.policy import Prices
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -86,6 +96,24 @@ def scaling(
     cost: Annotated[
         float, typer.Option("--cost", min=1.0, help="Compare at so many times the oracle's replica-hours.")
     ] = 1.5,
+    what_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--what-if",
+            metavar="CHANGE",
+            help="growth=1.5, launch=3, startup=300s, zone-loss[=0.33], or several joined by commas; may be given "
+            "again. Each scaler stays at the setting that was best for it before.",
+        ),
+    ] = None,
+    replica_hour: Annotated[
+        float, typer.Option("--replica-hour", min=0.0, help="Price of a replica-hour, in any currency.")
+    ] = 0.0,
+    unmet_request: Annotated[
+        float,
+        typer.Option(
+            "--unmet-request", min=0.0, help="Price of a request that is not served; demand is a rate a second."
+        ),
+    ] = 0.0,
     history: HistoryOption = timedelta(days=28),
     step: StepOption = timedelta(minutes=1),
     end: EndOption = None,
@@ -106,7 +134,12 @@ def scaling(
 
     Replay demand through the scaling loop of the operator, beside the HPA (default and tuned) and the optimum that
     knows the future. Demand is the rate that replicas serve, one series a workload. Prints what each scaler would have
-    left unmet at equal cost, and writes a report with a verdict.
+    left unmet at equal cost, and writes a report with a verdict, the worst workloads and the decisions around each
+    grave miss.
+
+    What if: growth multiplies all demand; a launch multiplies six hours from the busiest hour on, unannounced; startup
+    is from creation to ready; zone-loss kills a third of the ready pods at the busiest hour. With prices, the report
+    has the bill, and each scaler is at the setting whose bill is lowest.
 
     With --decisions, writes FOLDER/<workload>.csv with the columns timestamp, replicas, reason: the floor under the HPA
     that the policy asks for from that instant (seconds since 1970) on, from values whose step has ended by then.
@@ -115,11 +148,14 @@ def scaling(
     from aiops.adapters.clock import SystemClock
     from aiops.adapters.local_mapper import LocalMapper
     from aiops.backtest.study import Grid
+    from aiops.backtest.whatif import what_if as read_what_if
     from aiops.usecases.backtest import Replay, cases_from
-    from aiops.usecases.capacity import study
+    from aiops.usecases.capacity import Plan, study
 
     telemetry.configure()
     require_writable(*(() if decisions else _written(report)), output)
+    worlds = [read_what_if(each) for each in dict.fromkeys(what_if or ())]
+    prices = _prices(replica_hour, unmet_request)
     contenders = _contenders(policy or [], forecaster or ([_OURS] if decisions else []))
     if decisions is not None and len(contenders) > 1:
         raise ConfigError("--decisions is of one policy: give --policy or --forecaster once")
@@ -136,12 +172,10 @@ def scaling(
         return
     # A forecaster alone is tried at every level; a policy says which one its owner wants.
     grid = Grid(levels=()) if policy else Grid()
-    with progress("replaying") as advance:
+    with stages() as advance:
         made = study(
             cases,
-            contenders,
-            grid,
-            cost,
+            Plan(contenders=contenders, grid=grid, cost=cost, worlds=worlds, prices=prices),
             mapper=LocalMapper(workers),
             progress=advance,
             command=_command(),
@@ -150,6 +184,8 @@ def scaling(
         )
     _write_report(made.report, report)  # before the table: a reader of stdout that is gone must not cost the report
     write_table(made.rows(), form, output, title=f"demand left unmet at {cost:g} times the oracle's replica-hours, %")
+    if made.worlds and form is Format.TABLE and output is None:
+        write_table(made.world_rows(), form, None, title="what if, each scaler left at its setting; all workloads")
     _conclude(made.report, report)
     end_partially(made.skipped, reading.telemetry.warnings)
 
@@ -242,6 +278,19 @@ def _contenders(policies: list[Path], forecasters: list[str]) -> list[Contender]
         Contender(name=name, policy=each, forecaster=window_forecaster(each.forecast.model), own_window=True)
         for name, each in read_policies(policies).items()
     ]
+
+
+def _prices(replica_hour: float, unmet_request: float) -> Prices | None:
+    from aiops.scaling.policy import Prices
+
+    if not replica_hour and not unmet_request:
+        return None
+    if not replica_hour or not unmet_request:
+        raise ConfigError(
+            "a bill needs both prices: with one alone, the fewest or the most replicas are always best: give "
+            "--replica-hour and --unmet-request"
+        )
+    return Prices(replica_hour=replica_hour, unmet_request=unmet_request)
 
 
 def _write_decisions(

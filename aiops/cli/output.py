@@ -7,10 +7,11 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,15 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from aiops.errors import ConfigError
@@ -53,8 +62,16 @@ class Advance(Protocol):
 @contextmanager
 def progress(title: str) -> Iterator[Advance]:
     """Show a bar with the time left on a terminal, and nothing elsewhere."""
+    with stages() as advance:
+        advance(title, 0, None)
+        yield partial(advance, title)
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show bars as ``progress`` does, for work of several parts: told what is done, how many are, of how many."""
     bar = Progress(
-        TextColumn(title),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -64,9 +81,15 @@ def progress(title: str) -> Iterator[Advance]:
         transient=True,
         disable=not messages.is_terminal,
     )
+    tasks: dict[str, TaskID] = {}
+
+    def advance(title: str, done: int, total: int | None) -> None:
+        if title not in tasks:
+            tasks[title] = bar.add_task(title, total=total)
+        bar.update(tasks[title], completed=done, total=total)
+
     with bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield advance
 
 
 def write_table(rows: Sequence[Row], form: Format, output: Path | None, title: str = "") -> None:

@@ -13,8 +13,9 @@ from rich.markup import escape
 from aiops.alerting.alert import Alert, Status
 from aiops.backtest.charts import Axis, Band, Line, Span, TimeChart, Tone
 from aiops.backtest.replay import Case
+from aiops.backtest.replica_chart import replica_chart
 from aiops.backtest.report import Column, Report, Section, Table
-from aiops.backtest.scaling_report import replica_chart, scaling_report
+from aiops.backtest.scaling_report import scaling_report
 from aiops.backtest.study import Contender, Grid, sweep_case
 from aiops.demo.cast import Cast
 from aiops.demo.story import Ending, policy_for

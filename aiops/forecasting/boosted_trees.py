@@ -112,7 +112,7 @@ def pack(trees: Trees) -> bytes:
     Three counts (roots, nodes, leaves), then one array after the other, little-endian, compressed by zlib.
     """
     counts = np.array([len(trees.roots), len(trees.feature), len(trees.leaves)], dtype="<u4")
-    arrays = (each.astype(kind) for each, kind in zip(trees, _KINDS, strict=True))
+    arrays = (np.asarray(each, dtype=kind) for each, kind in zip(trees, _KINDS, strict=True))
     return zlib.compress(b"".join(each.tobytes() for each in (counts, *arrays)))
 
 

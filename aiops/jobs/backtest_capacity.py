@@ -14,10 +14,10 @@ from aiops.adapters.whole_folder import write_whole
 from aiops.backtest.report import to_html, to_json
 from aiops.backtest.study import Grid
 from aiops.errors import ConfigError
-from aiops.jobs.run import Run, end_of, log_progress
+from aiops.jobs.run import Run, end_of
 from aiops.settings import CapacitySettings
 from aiops.usecases.backtest import Replay, cases_from
-from aiops.usecases.capacity import contenders_of, study
+from aiops.usecases.capacity import Plan, contenders_of, study
 
 JOB = "backtest_capacity"
 
@@ -66,11 +66,9 @@ def report(run: str) -> dict[str, Any]:
     cases, unfit = cases_from(snapshot.series, {}, replay)
     made = study(
         cases,
-        contenders_of(asked.forecasters),
-        Grid(),
-        asked.cost,
+        Plan(contenders=contenders_of(asked.forecasters), grid=Grid(), cost=asked.cost),
         mapper=wiring.mapper(wiring.Engine.LOCAL, asked.workers),
-        progress=log_progress,
+        progress=_went_on,
         command=f"airflow dags test {JOB} (run {begun.folder.name})",
         made_at=end,  # and not the present: the same run gives the same findings
         skipped=(*snapshot.skipped, *unfit),
@@ -91,3 +89,7 @@ def report(run: str) -> dict[str, Any]:
 def _asked(run: str) -> tuple[CapacitySettings, datetime]:
     said, end = Run(Path(run)).request()
     return CapacitySettings().changed(said), end
+
+
+def _went_on(what: str, done: int, total: int) -> None:
+    _log.info("work went on", what=what, done=done, total=total)

@@ -9,11 +9,11 @@ from typing import Final, NamedTuple
 
 from aiops.documents.reading import Path
 from aiops.scaling.calendar import Calendar, Occurrence, Span
+from aiops.scaling.lead_time import HPA_SYNC
 from aiops.scaling.policy import ScalingPolicy
 from aiops.scaling.resource import PredictiveScalerSpec
 from aiops.series.duration import duration_text, format_duration
 
-HPA_SYNC: Final = timedelta(seconds=15)
 _INTERVAL: Final = timedelta(minutes=1)  # of a bare policy, as backtests replay it
 _LEAST_LEVEL: Final = 0.8
 _LEAST_UTILIZATION: Final = 0.7

@@ -122,6 +122,15 @@ class Prices(Part):
     )
 
 
+class LeadSource(StrEnum):
+    """Where the window comes from."""
+
+    FIXED = "Fixed"
+    """From ``window``."""
+    LEARNT = "Learnt"
+    """From how long the workload's own pods took to be ready; from ``window`` until some were seen."""
+
+
 class ForecastRules(Part):
     """Which forecast a decision reads."""
 
@@ -136,6 +145,12 @@ class ForecastRules(Part):
     window: PositiveDuration = Field(
         timedelta(minutes=4),
         description="What one decision has to cover: start-up delay + time to the next decision + one sync of the HPA.",
+    )
+    lead_time: LeadSource = Field(
+        LeadSource.FIXED,
+        strict=False,
+        description="Learnt: the operator makes the window from how long pods of the target took from creation to "
+        "ready; window counts until three were seen, and in backtests.",
     )
     history_cap: float = Field(
         1.25,

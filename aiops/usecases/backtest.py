@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
 from aiops.backtest.forecasts import ForecastComparison, evaluate
-from aiops.backtest.outcome import ScalingOutcome
-from aiops.backtest.replay import Case, peaks_for, replay_peaks
+from aiops.backtest.profile import Profile, profile
+from aiops.backtest.replay import Case
 from aiops.backtest.splits import RollingOrigins
-from aiops.backtest.study import Contender, Grid, Sweep, hpa_under, sweep_case
+from aiops.backtest.study import Contender, Grid, Sweep, sweep_case
 from aiops.errors import AiopsError, ConfigError, DataError
 from aiops.forecasting.forecaster import PathForecaster
 from aiops.ports import Mapper
@@ -23,6 +24,7 @@ CAPACITY = "capacity_per_replica"
 """Column of a folder's index: the demand that one replica serves."""
 
 Skipped = tuple[str, str]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,8 @@ def cases_from(
                     f"only {quality.points} points, fewer than the {Limits().min_points} that a replay needs"
                 )
             case = _case(each, metadata.get(each.key, {}), replay)
-            case.workload.needed  # noqa: B018 - a demand that cannot be simulated says so now, not in the middle
+            # A demand that cannot be simulated says so now, not in the middle; what that computes is not kept.
+            replace(case).workload.needed  # noqa: B018
         except AiopsError as error:
             skipped.append((each.key.series_id, str(error).removeprefix(f"{each.key}: ")))
             if not isinstance(error, ConfigError):
@@ -73,21 +76,43 @@ def cases_from(
     return cases, skipped
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """One workload: what its demand is like, and each scaler over its grid."""
+
+    profile: Profile
+    sweeps: list[Sweep]
+
+
 def sweep_all(
     cases: Sequence[Case],
     contenders: Sequence[Contender],
     grid: Grid,
     mapper: Mapper,
     progress: Callable[[int, int], None],
-) -> tuple[dict[str, list[Sweep]], list[Skipped]]:
+) -> tuple[dict[str, Swept], list[Skipped]]:
     """Run every scaler over its grid on every workload; one that fails is left out with its reason.
 
     Raises:
         DataError: If none is left.
     """
-    results: dict[int, list[Sweep]] = {}
+    found, skipped = each_of(cases, partial(_sweep, contenders, grid), mapper, progress)
+    if not found:
+        raise DataError(f"no workload could be replayed; the first: {skipped[0][0]}: {skipped[0][1]}")
+    return found, skipped
+
+
+def each_of(
+    cases: Sequence[Case],
+    work: Callable[[Case], Result],
+    mapper: Mapper,
+    progress: Callable[[int, int], None],
+) -> tuple[dict[str, Result], list[Skipped]]:
+    """Do the same with every workload; return what came of it by name, in order, and (name, reason) where it failed."""
+    results: dict[int, Result] = {}
     skipped: list[Skipped] = []
-    for done, (index, result) in enumerate(mapper.map(partial(_sweep, contenders, grid), cases), start=1):
+    progress(0, len(cases))
+    for done, (index, result) in enumerate(mapper.map(work, cases), start=1):
         if isinstance(result, AiopsError):
             skipped.append((cases[index].name, str(result)))
         elif isinstance(result, Exception):
@@ -95,16 +120,7 @@ def sweep_all(
         else:
             results[index] = result
         progress(done, len(cases))
-    if not results:
-        raise DataError(f"no workload could be replayed; the first: {skipped[0][0]}: {skipped[0][1]}")
     return {cases[index].name: results[index] for index in sorted(results)}, skipped
-
-
-def replay_example(case: Case, contender: Contender, target: float) -> ScalingOutcome:
-    """Replay one contender at its own level above one HPA, decision by decision."""
-    policy = contender.policy_of(case)
-    peaks = peaks_for(case, policy, contender.forecaster)
-    return replay_peaks(case, policy, peaks, hpa_under(policy, target), scaler=contender.name)
 
 
 def evaluate_all(
@@ -146,8 +162,8 @@ def frames_of(series: Sequence[Series]) -> list[Frame]:
     return [Frame.of(group) for group in groups.values()]
 
 
-def _sweep(contenders: Sequence[Contender], grid: Grid, case: Case) -> list[Sweep]:
-    return sweep_case(case, contenders, grid)
+def _sweep(contenders: Sequence[Contender], grid: Grid, case: Case) -> Swept:
+    return Swept(profile=profile(case), sweeps=sweep_case(case, contenders, grid))
 
 
 def _case(series: Series, said: Mapping[str, str], replay: Replay) -> Case:

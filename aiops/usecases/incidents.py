@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import structlog
 
 from aiops import telemetry
-from aiops.alerting.alert import Alert
+from aiops.alerting.alert import Alert, Status
+from aiops.alerting.explain import DATA_UNTIL
 from aiops.alerting.incidents import Incidents
+from aiops.alerting.links import Links
 from aiops.alerting.rules import AlertRule
 from aiops.ports import AlertOutbox, Clock
+from aiops.series.duration import duration_text
 
 _log = structlog.get_logger(__name__)
 
@@ -25,9 +29,13 @@ class Desk:
         outbox: Where alerts go, and where they are kept.
         clock: The time.
         rule_of: Returns the rule of a series, by its alert.
+        links: Where people go on from an alert.
     """
 
-    def __init__(self, outbox: AlertOutbox, clock: Clock, rule_of: Callable[[Alert], AlertRule]) -> None:
+    def __init__(
+        self, outbox: AlertOutbox, clock: Clock, rule_of: Callable[[Alert], AlertRule], links: Links | None = None
+    ) -> None:
+        self._links = links or Links()
         self._outbox = outbox
         self._clock = clock
         self._incidents = Incidents(rule_of)
@@ -52,7 +60,7 @@ class Desk:
         now = self._clock.now()
         news = self._incidents.flush(now)
         if news.alerts:
-            self._outbox.put(news.alerts)
+            self._outbox.put([self._linked(alert, now) for alert in news.alerts])
         if news.told:
             self._outbox.note_told(news.told)
         for outcome, severity in news.outcomes:
@@ -60,6 +68,18 @@ class Desk:
             if outcome == "withheld":
                 _log.warning("incident withheld", reason="the budget of alerts a week is used up")
         self._measure(now)
+
+    def _linked(self, alert: Alert, now: datetime) -> Alert:
+        """Return an alert with the links that people follow, and how old the data were when it was told."""
+        said = dict(alert.annotations)
+        until = said.pop(DATA_UNTIL, "")
+        if until and alert.status is Status.FIRING:
+            said["data_age"] = duration_text(max(now - datetime.fromisoformat(until), timedelta(0)))
+        more = {
+            "explain": self._links.explain(said.get("query", ""), alert.starts_at),
+            "silence": self._links.silence(alert.labels),
+        }
+        return replace(alert, annotations=said | {name: link for name, link in more.items() if link})
 
     def _measure(self, now: datetime) -> None:
         used, budget = telemetry.gauge(telemetry.ALERT_BUDGET_USED), telemetry.gauge(telemetry.ALERT_BUDGET)

@@ -15,6 +15,7 @@ import numpy as np
 
 from aiops import telemetry
 from aiops.alerting.alert import Alert
+from aiops.alerting.links import Links
 from aiops.alerting.monitor import AnomalyMonitor
 from aiops.alerting.rules import AlertRule
 from aiops.detection.scorer import Scorer
@@ -82,6 +83,7 @@ class Live:
         store: Where the champion is; None to serve without one.
         model: Name of the model in it.
         limits: How much is taken; the defaults of ``Limits`` if None.
+        links: Where people go on from an alert.
         trees: Keeps what window models have learnt for the next process; None if nothing does.
 
     Raises:
@@ -99,6 +101,7 @@ class Live:
         store: ModelStore | None = None,
         model: str = "",
         limits: Limits | None = None,
+        links: Links | None = None,
         trees: TreeStore | None = None,
     ) -> None:
         self._clock = clock
@@ -120,7 +123,7 @@ class Live:
             self._champion = ChampionWatch(
                 store, model, clock, self._registry, steps=self._steps, use=self._use_champion
             )
-        self._desk = Desk(outbox, clock, self._rule_of)
+        self._desk = Desk(outbox, clock, self._rule_of, links)
         self._monitors = Monitors(watched, self._start, clock)
 
     def score(self, batch: PointBatch) -> ScoredBatch:

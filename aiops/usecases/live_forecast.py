@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from aiops.errors import DataError, ModelNotFoundError
+from aiops.errors import ModelNotFoundError
+from aiops.forecasting.boosted import Boosted
 from aiops.forecasting.boosted_trees import TreeStore
 from aiops.forecasting.catalog import window_forecaster
 from aiops.forecasting.forecast import Forecast
@@ -30,15 +31,22 @@ class Windows:
     The window begins at ``now``; its first step is the one after the newest value, up to some steps earlier. So data
     that grow old make the window longer, and its maximum no smaller.
 
+    A model that has to learn first takes seconds, and longer behind a fleet that asks for the first time. Until it is
+    done what it falls back to answers, under its own name.
+
     Args:
         store: Keeps what models have learnt for the next process; None if nothing does.
+        patience: How long an answer may wait for a model that has something to fall back to.
     """
 
-    def __init__(self, store: TreeStore | None = None) -> None:
+    def __init__(self, store: TreeStore | None = None, patience: timedelta = timedelta(seconds=1)) -> None:
         self._store = store
+        self._patience = patience
         self._made: OrderedDict[tuple[object, ...], asyncio.Future[FloatArray]] = OrderedDict()
+        self._busy: dict[tuple[object, ...], asyncio.Future[FloatArray]] = {}  # one a question, whatever the minute
         # Of its own: the threads of the loop may all wait for a Prometheus that does not answer.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="windows")
+        self._meanwhile = ThreadPoolExecutor(1, thread_name_prefix="meanwhile")
         self._models: dict[str, WindowForecaster] = {}  # each remembers what it has learnt of a series
 
     async def maximum(self, asked: ForecastQuery, series: Series, now: datetime) -> tuple[WindowAnswer | None, str]:
@@ -51,29 +59,55 @@ class Windows:
         steps = -(-(now - series.end + asked.window) // series.step)
         if steps >= len(series):
             return None, f"the window is longer than the history, {len(series)} steps up to {series.end.isoformat()}"
-        place = (asked.query, series.key, series.step, steps, asked.window_model, levels, series.start, series.end)
-        task = self._made.get(place)
-        if task is None:
-            name = asked.window_model
-            forecaster = self._models.get(name) or window_forecaster(name, self._store)
-            self._models[name] = forecaster
-            last = np.array([len(series) - 1])
-            task = self._made[place] = asyncio.get_running_loop().run_in_executor(
-                self._threads, forecaster.window_maximum, series, last, steps, np.array(levels)
+        name = asked.window_model
+        model = self._models.get(name) or window_forecaster(name, self._store)
+        self._models[name] = model
+        meanwhile = model.fallback if isinstance(model, Boosted) else None
+        task = self._task(asked, series, model, steps, levels)
+        if task is not None:
+            await asyncio.wait([task], timeout=None if meanwhile is None else self._patience.total_seconds())
+        if task is None or not task.done():
+            model = meanwhile or model
+            found = await asyncio.get_running_loop().run_in_executor(
+                self._meanwhile, _last, model, series, steps, levels
             )
-            while len(self._made) > _REMEMBERED:
-                self._made.popitem(last=False)
-        try:
-            found = await asyncio.shield(task)  # others may wait for it, too
-        except DataError:
-            self._made.pop(place, None)
-            raise
+        else:
+            found = task.result()
         if np.isnan(found).any():
             return None, (
                 f"{len(series)} steps of history, up to {series.end.isoformat()}, do not suffice for "
-                f"{asked.window_model}: ask again when more is known"
+                f"{model.name}: ask again when more is known"
             )
-        return WindowAnswer(levels=np.array(levels), values=found[0], model=asked.window_model), ""
+        return WindowAnswer(levels=np.array(levels), values=found[0], model=model.name), ""
+
+    def _task(
+        self, asked: ForecastQuery, series: Series, model: WindowForecaster, steps: int, levels: tuple[float, ...]
+    ) -> asyncio.Future[FloatArray] | None:
+        """Return what makes the answer; None while the model still learns for the same question of an earlier minute.
+
+        So what waits for a thread does not grow with the time that it waits.
+        """
+        question = (asked.query, series.key, series.step, steps, asked.window_model, levels)
+        place = (*question, series.start, series.end)
+        task = self._made.get(place)
+        if task is not None or (isinstance(model, Boosted) and question in self._busy):
+            return task
+
+        def done(made: asyncio.Future[FloatArray]) -> None:
+            self._busy.pop(question, None)
+            if made.cancelled() or made.exception() is not None:  # it may do better when asked again
+                self._made.pop(place, None)
+
+        task = asyncio.get_running_loop().run_in_executor(self._threads, _last, model, series, steps, levels)
+        self._made[place] = self._busy[question] = task
+        task.add_done_callback(done)
+        while len(self._made) > _REMEMBERED:
+            self._made.popitem(last=False)
+        return task
+
+
+def _last(model: WindowForecaster, series: Series, steps: int, levels: tuple[float, ...]) -> FloatArray:
+    return model.window_maximum(series, np.array([len(series) - 1]), steps, np.array(levels))
 
 
 def rehearse_window() -> None:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 
@@ -174,6 +175,7 @@ class WatchedSeries:
                 runbook=self._runbook,
                 labels=self._labels,
                 scope=scope_of(key, self._labels, self._group_by),
+                query=self.query,
             )
             self._rows[key] = row
             self._subjects[row] = subject
@@ -292,9 +294,9 @@ class WatchedSeries:
                     subject = self._subjects[row]
                     model = self._bands.model(row, place)
                     score = self._record(subject.key, place, float(values[index]), scores, index)
-                    condition, changed = advance(
-                        self.rule, self._condition(row), score, replace(subject, model=model) if model else subject
-                    )
+                    recent = self._recent[row]
+                    subject = replace(subject, model=model, history=partial(recent.between, recent.begin, place + 1))
+                    condition, changed = advance(self.rule, self._condition(row), score, subject)
                     self._remember(row, condition)
                     changes.extend(changed)
         self._seen[rows] = places

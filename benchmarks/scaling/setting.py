@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from aiops.backtest.hpa import Hpa
+from aiops.backtest.hpa import DOWN, Behavior, Hpa
 from aiops.backtest.outcome import ScalingOutcome, cost_at, unmet_at
 from aiops.backtest.replay import Case, floors_of, peaks_at_levels, replay_floors, replay_hpa
 from aiops.backtest.study import Contender, Sweep, mean, sweep_case
@@ -34,6 +34,7 @@ from aiops.forecasting.window import maximum_ahead
 from aiops.scaling.policy import ScalingPolicy
 from aiops.series import FloatArray
 from aiops.telemetry import configure
+from benchmarks.scaling.cold_start import Young, first_days, times_less
 from benchmarks.scaling.contenders import GRID
 from benchmarks.scaling.traces import cases
 
@@ -41,8 +42,13 @@ RESULT = Path(__file__).parent / "results" / "setting.json"
 TARGET = 0.95
 POLICY = ScalingPolicy.model_validate({"bounds": {"maxReplicas": 1_000_000}, "load": {"capacityPerReplica": 1}})
 OURS = Contender(name="boosted", policy=POLICY, forecaster=window_forecaster("boosted"))
-# For the figures at another cost than the setting's own: what its owner may turn, the same for every trace.
-CHEAP_LEVELS = (0.5, 0.7, 0.8, 0.9)  # without stabilization and tolerance
+HPA = Hpa(target=TARGET, max_replicas=1_000_000)
+BY_TARGET = replace(GRID, down_windows=())
+# For the figures at another cost than the setting's own: what its owner may turn, the same for every trace. Who saves
+# waits for nothing: neither the policy nor the HPA stabilizes, and the HPA, at all of the capacity, leaves headroom to
+# the forecast.
+CHEAP_LEVELS = (0.5, 0.7, 0.75, 0.8, 0.85, 0.9)
+CHEAP_HPA = replace(HPA, target=1.0, behavior=Behavior(down=replace(DOWN, stabilization=timedelta())))
 DEAR_LEVELS = (0.95, 0.98, 0.99)
 SLOW_START = timedelta(seconds=300)
 WEEK = timedelta(days=7)
@@ -58,10 +64,11 @@ class Measured:
         plain: The default and the tuned HPA over their grids.
         ours: The setting: (cost, unmet, changes a day).
         alone: The HPA at the same target without a floor: share left unmet.
-        cheap: The policy at lower levels, without stabilization and tolerance.
+        cheap: The policy at lower levels without stabilization and tolerance, over such an HPA.
         slow: The default HPA, and ours at other levels, with a start-up of 300 s.
         broken: By kind of broken forecast: (share left unmet, cost).
         coverage: Farthest that any 7 days were from the level, in points.
+        young: Its first days, with nothing known from before.
         seconds: Time of all forecasts at the setting.
     """
 
@@ -73,6 +80,7 @@ class Measured:
     slow: list[Sweep]
     broken: dict[str, tuple[float, float]]
     coverage: float
+    young: list[Young]
     seconds: float
 
 
@@ -84,18 +92,19 @@ def measure(case: Case) -> Measured:
     peaks = peaks_at_levels(case, policy.forecast.window, OURS.forecaster, np.array(levels))
     seconds = time.perf_counter() - started
     at_level = peaks[:, -1]
-    ours = _under(case, policy, at_level)
+    ours = _under(case, policy, at_level, HPA)
     slow = replace_start(case, SLOW_START)
     slow_peaks = peaks_at_levels(slow, OURS.policy_of(slow).forecast.window, OURS.forecaster, np.array(DEAR_LEVELS))
     return Measured(
         name=case.name,
         plain=sweep_case(case, [], GRID),
         ours=(ours.cost_ratio, ours.unmet_ratio, ours.scale_events / ((case.end - case.start) / timedelta(days=1))),
-        alone=replay_hpa(case, Hpa(target=TARGET, max_replicas=1_000_000)).unmet_ratio,
-        cheap=_turned(case, CHEAP_LEVELS, peaks, timedelta()),
-        slow=[sweep_case(slow, [], replace(GRID, down_windows=()))[0], _turned(slow, DEAR_LEVELS, slow_peaks, None)],
-        broken={kind: _both(_under(case, policy, peak)) for kind, peak in broken(case, at_level).items()},
+        alone=replay_hpa(case, HPA).unmet_ratio,
+        cheap=_turned(case, CHEAP_LEVELS, peaks, timedelta(), CHEAP_HPA),
+        slow=[sweep_case(slow, [], BY_TARGET)[0], _turned(slow, DEAR_LEVELS, slow_peaks, None, HPA)],
+        broken={kind: _both(_under(case, policy, peak, HPA)) for kind, peak in broken(case, at_level).items()},
         coverage=farthest(case, policy, at_level),
+        young=first_days(case, OURS, HPA, BY_TARGET),
         seconds=seconds,
     )
 
@@ -145,7 +154,7 @@ def replace_start(case: Case, startup_delay: timedelta) -> Case:
     )
 
 
-def _turned(case: Case, levels: Sequence[float], peaks: FloatArray, hold: timedelta | None) -> Sweep:
+def _turned(case: Case, levels: Sequence[float], peaks: FloatArray, hold: timedelta | None, hpa: Hpa) -> Sweep:
     outcomes = []
     for index, level in enumerate(levels):
         policy = OURS.policy_of(case, level)
@@ -154,7 +163,7 @@ def _turned(case: Case, levels: Sequence[float], peaks: FloatArray, hold: timede
             shrink = policy.behavior.scale_down.model_copy(update=changed)
             behavior = policy.behavior.model_copy(update={"scale_down": shrink})
             policy = policy.model_copy(update={"behavior": behavior})
-        outcomes.append(_under(case, policy, peaks[:, index]))
+        outcomes.append(_under(case, policy, peaks[:, index], hpa))
     return Sweep(
         scaler=OURS.name,
         settings=tuple(f"level {level:g}" for level in levels),
@@ -163,8 +172,8 @@ def _turned(case: Case, levels: Sequence[float], peaks: FloatArray, hold: timede
     )
 
 
-def _under(case: Case, policy: ScalingPolicy, peaks: FloatArray) -> ScalingOutcome:
-    return replay_floors(case, floors_of(case, policy, peaks), Hpa(target=TARGET, max_replicas=1_000_000), OURS.name)
+def _under(case: Case, policy: ScalingPolicy, peaks: FloatArray, hpa: Hpa) -> ScalingOutcome:
+    return replay_floors(case, floors_of(case, policy, peaks), hpa, OURS.name)
 
 
 def _both(outcome: ScalingOutcome) -> tuple[float, float]:
@@ -205,6 +214,8 @@ def summarize(found: Sequence[Measured], seconds: float) -> dict[str, Any]:
     fewer_hours = {name: 100 * (cost / cost_at(curve, unmet) - 1) for name, curve in (("d", default), ("t", tuned))}
     slow_ratio = unmet_at(slow_default, 1.5) / unmet_at(slow_ours, 1.5)
     covered = 100 * float(np.mean([each.coverage <= 1 for each in found]))
+    ages = [list(each) for each in zip(*(each.young for each in found), strict=True)]
+    young = list(zip(("first", "second", "third"), map(times_less, ages), strict=True))
     rows: list[tuple[str, float, float | None, float | None, str]] = [
         ("unmet at equal cost, times less than the default HPA", unmet_at(default, cost) / unmet, 6, 9, "more"),
         ("unmet at equal cost, times less than the tuned HPA", unmet_at(tuned, cost) / unmet, 4, 6, "more"),
@@ -217,6 +228,10 @@ def summarize(found: Sequence[Measured], seconds: float) -> dict[str, Any]:
         ("changes of the replicas a day", changes, 160, 100, "less"),
         ("series within 1 point of the level over any 7 days, %", covered, 90, None, "more"),
         ("decisions for 1000 workloads on one core, s", seconds, 10, 1, "less"),
+        *(
+            (f"{day} day of a workload's life: times less than the default HPA", less, None, None, "more")
+            for day, less in young
+        ),
         *((f"{kind}: worst trace's unmet over the plain HPA's", worse[kind], 1.0, None, "less") for kind in kinds),
         *(
             (f"{kind}: cost over the healthy cost", dearer[kind], 1.3 if kind in TOO_MUCH else None, None, "less")

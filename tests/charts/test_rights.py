@@ -27,6 +27,7 @@ DIRECT: Rights = {
     ("apps", "deployments/scale"): {"get", "patch"},
     ("apps", "statefulsets/scale"): {"get", "patch"},
 }
+PODS: Rights = {**FLOOR, ("", "pods"): {"list"}}
 LEASE: Rights = {
     ("coordination.k8s.io", "leases"): {"create"},
     ("coordination.k8s.io", "leases", ACCOUNT): {"get", "update"},
@@ -89,6 +90,10 @@ def test_without_floor_and_direct_it_changes_nothing_but_its_own_resource(ask):
 
 def test_direct_lets_it_set_replicas(ask):
     assert ask(case_with(allow={"direct": True}), "elsewhere") == DIRECT
+
+
+def test_pods_are_listed_where_their_start_is_to_be_learnt(ask):
+    assert ask(case_with(allow={"pods": True}), "elsewhere") == PODS
 
 
 @pytest.mark.parametrize("namespace", ["shop", "search"])

@@ -44,7 +44,7 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["backtest", "scaling"], ["backtest", "forecast"], ["policy", "check"], ["train"], ["inspect"], ["demo"]],
+    [[], ["backtest", "scaling"], ["backtest", "forecast"], ["policy", "check"], ["train"], ["peaks"], ["demo"]],
 )
 def test_help_opens_with_an_example(command):
     said = run(*command, "--help")
@@ -94,17 +94,29 @@ def test_forecast_compares_with_seasonal_naive(folder, tmp_path):
     assert said.stdout == ""
 
 
-def test_policies_are_put_side_by_side_under_their_file_names(folder, tmp_path):
+def test_policies_are_put_side_by_side_and_asked_what_if(folder, tmp_path):
     for name, level in (("careful", 0.99), ("cheap", 0.5)):
         spec = f"bounds: {{maxReplicas: 100}}\nload: {{capacityPerReplica: 10}}\nforecast: {{level: {level}}}\n"
         (tmp_path / f"{name}.yaml").write_text(spec)
     said = run(
         "backtest", "scaling", "--source", folder, "--query", "shop", "--policy", tmp_path / "careful.yaml",
-        "--policy", tmp_path / "cheap.yaml", "--cost", 1.2, "--format", "json", "--report", tmp_path / "page.html",
+        "--policy", tmp_path / "cheap.yaml", "--cost", 1.2, "--what-if", "growth=2", "--what-if", "launch=3,zone-loss",
+        "--replica-hour", 0.05, "--unmet-request", 0.001, "--format", "json", "--report", tmp_path / "page.html",
     )  # fmt: skip
     assert said.returncode == 0, said.stderr
     (row, _) = json.loads(said.stdout)
     assert row["careful"] < row["cheap"]
+    document = json.loads((tmp_path / "page.json").read_text())
+    tables = {table["name"]: table["rows"] for section in document["sections"] for table in section["tables"]}
+    scalers = ["default HPA", "tuned HPA", "careful", "cheap", "oracle"]
+    worlds = ["as it was", "growth=2", "launch=3,zone-loss"]
+    rows = {(row["world"], row["scaler"]): row for row in tables["What if"]}
+    assert list(rows) == [(world, scaler) for world in worlds for scaler in scalers]
+    oracle = [rows[world, "oracle"]["replica_hours"] for world in worlds]
+    assert 1.9 < oracle[1] / oracle[0] < 2.1
+    assert 1.0 < oracle[2] / oracle[0] < 1.5
+    bills = {row["scaler"]: row["money"] for row in tables["The bill"]}
+    assert {scaler: rows["as it was", scaler]["money"] for scaler in scalers} == pytest.approx(bills)
 
 
 def test_a_policy_says_what_a_replica_serves_where_nobody_else_does(folder, tmp_path):
@@ -162,6 +174,8 @@ def test_inspect_names_what_is_wrong_with_a_series_and_ends_with_5(folder):
         (["backtest", "scaling", "--source", "{folder}", "--startup-delay", "soon"], 2, "90s"),
         (["backtest", "scaling", "--source", "{folder}", "--policy", "gone.yaml"], 2, "gone.yaml"),
         (["backtest", "scaling", "--source", "{folder}", "--report", "page.json"], 2, ".html"),
+        (["backtest", "scaling", "--source", "{folder}", "--replica-hour", "1"], 2, "--unmet-request"),
+        (["backtest", "scaling", "--source", "{folder}", "--what-if", "rain=2"], 2, "growth=1.5, launch=3"),
         (["demo", "--hours", "0"], 2, "--hours"),
         (["train"], 2, "--source or --snapshot"),
         (["train", "--source", "{folder}", "--registry", "postgres://db"], 2, "sqlite:///"),

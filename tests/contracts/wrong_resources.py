@@ -202,6 +202,7 @@ WRONG: Final = (
         says="prices.replicaHour",
     ),
     Wrong(what="only one price", at="prices", value={"replicaHour": 0.05}, says="prices.unmetRequest: Required value"),
+    Wrong(what="another lead time", at="forecast.leadTime", value="auto", says='"Fixed", "Learnt"'),
     Wrong(what="another breach", at="bounds.onMaxBreach", value="Raise", says='"Honor", "RaiseWithBuffer"'),
     Wrong(what="a buffer in percent", at="bounds.maxBuffer", value=10, says="less than or equal to 1"),
     Wrong(what="a key with a typo", at="laod", value={}, says='unknown field "spec.laod"'),

@@ -23,7 +23,14 @@ def test_the_smallest_policy_and_its_defaults() -> None:
         "mode": "Shadow",
         "bounds": {"minReplicas": 1, "maxReplicas": 40, "onMaxBreach": "Honor", "maxBuffer": 0.1},
         "load": {"capacityPerReplica": 50.0, "targetUtilization": 1.0},
-        "forecast": {"model": "boosted", "level": 0.95, "window": "4m", "historyCap": 1.25, "staleAfter": "5m"},
+        "forecast": {
+            "model": "boosted",
+            "level": 0.95,
+            "window": "4m",
+            "leadTime": "Fixed",
+            "historyCap": 1.25,
+            "staleAfter": "5m",
+        },
         "behavior": {
             "scaleUp": {"maxStepReplicas": 4, "maxStepRatio": 1.0},
             "scaleDown": {

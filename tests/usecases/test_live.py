@@ -193,8 +193,11 @@ def test_trouble_is_told_explained_sent_again_and_resolved(prometheus, tmp_path)
     assert words["model"] == "seasonal-naive (fleet version " + health.champion.split()[2] + ")"
     assert words["runbook"] == "https://example.com/runbooks/traffic"
     assert words["series"] == 'live_told{service="checkout"}'
-    for name in ("observed", "expected", "normal", "why", "summary", "kind"):
+    for name in ("observed", "expected", "normal", "why", "summary", "kind", "confidence", "data_age"):
         assert words[name], name
+    assert "█ (1 h, " in words["sparkline"]
+    assert words["query"] == "live_told"
+    assert max(map(len, words.values())) <= 1000
     assert "above expected" in words["why"]
     assert [each["status"] for each in told] == ["firing", "resolved"], "sent again and again, told once"
     assert "normal again after" in told[1]["alerts"][0]["annotations"]["summary"]

@@ -213,7 +213,7 @@ def test_a_query_is_adopted_while_its_history_is_read():
 
 
 def test_adopted_queries_are_bounded_and_dropped_when_nobody_asks():
-    names = [SeriesKey(f"load{number}") for number in range(4)]
+    names = [SeriesKey(f"load{number}") for number in range(3)]
 
     async def run():
         clock = SimulatedClock(NOW)
@@ -368,3 +368,41 @@ def test_the_path_comes_from_the_champion_or_says_why_not(tmp_path):
 def test_a_question_that_is_none_is_refused(changes, said):
     with pytest.raises(DataError, match=said):
         asked(**changes)
+
+
+def test_while_trees_grow_what_they_fall_back_to_answers_and_nothing_piles_up():
+    """A fleet that asks for the first time: each question waits once, whatever the minute, and none is left empty."""
+    day, levels = 288, (0.95,)
+    values = 50 + np.random.default_rng(5).gamma(2.0, 3.0, day * 6)
+    values[::12] += 40
+
+    def known(until, name):
+        return Series(key=SeriesKey(name), start=START, step=5 * MINUTE, values=values[:until])
+
+    def question(found):
+        return ForecastQuery(series=found.key, window=10 * MINUTE, levels=levels, window_model="boosted")
+
+    def expected(model, found):
+        return window_forecaster(model).window_maximum(found, np.array([len(found) - 1]), 2, np.array(levels))[0]
+
+    async def run():
+        windows = Windows(patience=timedelta(0))
+        first = [known(day * 5, f"shop-{number}") for number in range(3)]
+        later = [known(day * 5 + 1, f"shop-{number}") for number in range(3)]
+        for found in (*first, *later, *later):
+            answer, reason = await windows.maximum(question(found), found, found.end)
+            assert answer is not None, reason
+            assert answer.model == "holt-winters"
+            np.testing.assert_array_equal(answer.values, expected("holt-winters", found))
+        assert windows._threads._work_queue.qsize() <= len(first)
+        patient = time.monotonic() + 60
+        while True:
+            assert time.monotonic() < patient
+            await asyncio.sleep(0.05)
+            answer, _ = await windows.maximum(question(later[-1]), later[-1], later[-1].end)
+            assert answer is not None
+            if answer.model == "boosted":
+                break
+        np.testing.assert_array_equal(answer.values, expected("boosted", later[-1]))
+
+    asyncio.run(run())

@@ -17,6 +17,11 @@
   resources: [{{ .resource }}/scale]
   verbs: [get{{ if $.Values.operator.allow.direct }}, patch{{ end }}]
 {{- end }}
+{{- if .Values.operator.allow.pods }}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+{{- end }}
 - apiGroups: [""]
   resources: [events]
   verbs: [create]
