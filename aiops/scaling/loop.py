@@ -76,8 +76,7 @@ def step(
     keep = None if ruling is None else ruling.keep
     if belief.peak is None:
         keep = keep or Reason.FORECAST_MISSING  # neither what is planned for nor what is there is a reason to shrink
-    elif keep is None and dip_since is not None and now - dip_since < _HEADROOM: Final = 1.1  # of present demand, whatever a trusted forecast says: an HPA tolerates as much
-_LONGEST_DIP:
+    elif keep is None and dip_since is not None and now - dip_since < _LONGEST_DIP:
         keep = Reason.ANOMALOUS_DIP
     peak, doubt = planned.demand(*_read(belief, skill, demand, policy))
     low, high = _bounds(state, observation, policy, planned.min_replicas, peak)
