@@ -19,6 +19,7 @@ from aiops.forecasting.mstl import Mstl
 from aiops.forecasting.naive import WEEK, SeasonalNaive
 from aiops.forecasting.prophet import Prophet, ProphetDaily
 from aiops.forecasting.selection import Selection
+from aiops.forecasting.structural import Structural
 from aiops.forecasting.window import CalibratedPeaks, ErrorUnit, LastWeek
 
 Forecaster = TypeVar("Forecaster")
@@ -36,6 +37,7 @@ PATH: dict[str, Callable[[], PathForecaster]] = {
     "holt-winters": lambda: Conformal(model=HOLT_WINTERS_OF_A_DAY),
     "ets": lambda: Conformal(model=Ets(), origins=4),
     "mstl": lambda: Conformal(model=Mstl(), origins=4),
+    "structural": lambda: Conformal(model=Structural(), origins=3),
     "prophet": lambda: Conformal(model=Prophet(), origins=3),
     # The cheap ones only: a night has room for a fit of seconds a series, not for one at each origin.
     "selection": lambda: Selection(candidates=(SeasonalNaive(), WEEKLY_NAIVE, HOLT_WINTERS_OF_A_DAY)),
