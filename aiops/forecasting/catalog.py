@@ -12,6 +12,7 @@ from aiops.forecasting.boosted import Boosted
 from aiops.forecasting.boosted_trees import TreeStore
 from aiops.forecasting.conformal import Conformal
 from aiops.forecasting.ets import Ets
+from aiops.forecasting.fleet.calendar import Calendar
 from aiops.forecasting.fleet.forecaster import Fleet
 from aiops.forecasting.forecaster import PathForecaster, WindowForecaster
 from aiops.forecasting.holt_winters import HoltWinters
@@ -52,11 +53,14 @@ WINDOW: dict[str, Callable[[], WindowForecaster]] = {
 
 
 def path_forecaster(name: str) -> PathForecaster:
-    """Make a path forecaster.
+    """Make a path forecaster; ``fleet@Europe/Berlin,DE`` is ``fleet`` by the clocks and the holidays of a place.
 
     Raises:
-        ConfigError: If there is none of this name.
+        ConfigError: If there is none of this name, or no such place.
     """
+    base, separator, place = name.partition("@")
+    if separator and base == "fleet":
+        return Fleet(calendar=Calendar.of(place))
     return _made(PATH, name)
 
 
