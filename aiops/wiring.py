@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from aiops.errors import ConfigError, DataError
 from aiops.ports import Clock, Mapper, MetricSource, ModelStore, Telemetry
-from aiops.series import SeriesKey
+from aiops.series import Series, SeriesKey
 from aiops.series.grid import floor
 from aiops.series.snapshot import Snapshot
 from aiops.settings import Settings
@@ -22,6 +22,9 @@ from aiops.settings import Settings
 if TYPE_CHECKING:
     from aiops.adapters.folder import Entry, FolderSource
     from aiops.alerting.links import Links
+    from aiops.alerting.monitor import AnomalyMonitor
+    from aiops.alerting.rules import AlertRule
+    from aiops.backtest.detection_report import Detected
     from aiops.usecases.live import Limits, Live
 
 _ALERTMANAGER_SECONDS = 10.0
@@ -279,6 +282,34 @@ def score_folder(source: Path, output: Path, budget: float, advance: Callable[[i
     if not series:
         raise DataError(f"not one of the {len(entries)} series of {source} can be used; the first: {skipped[0][1]}")
     return FolderScored(series=series, rows=rows, alerts=alerts, skipped=tuple(skipped))
+
+
+def backtest_detection(
+    series: Sequence[Series],
+    rule: AlertRule,
+    scored: timedelta,
+    monitor: AnomalyMonitor | None,
+    advance: Callable[[int, int], None],
+) -> Detected:
+    """Score the end of each series with the detector that serves; labels and groups are those of the monitor.
+
+    Raises:
+        DataError: If there is no series.
+    """
+    from aiops.alerting.monitor import GROUP_BY
+    from aiops.detection.catalog import detector
+    from aiops.detection.scorer import Scorer
+    from aiops.usecases.backtest_detection import backtest_detection as run
+
+    return run(
+        series,
+        Scorer([detector(_DETECTOR)]),
+        rule,
+        scored,
+        labels=None if monitor is None else monitor.alert_labels,
+        group_by=GROUP_BY if monitor is None else monitor.spec.group_by,
+        progress=advance,
+    )
 
 
 def mapper(engine: Engine, workers: int, ray_address: str | None = None) -> Mapper:

@@ -15,6 +15,7 @@ from aiops.backtest.report import Cell, Column, Section, Table
 from aiops.backtest.scaling_curves import tone
 from aiops.backtest.study import Sweep
 from aiops.backtest.whatif import Fared
+from aiops.forecasting.fleet.exhaustion import INTERVAL, WINDOWS, Exhaustion, surest
 from aiops.scaling.policy import Prices
 from aiops.series import from_epoch
 from aiops.series.grid import epoch_seconds
@@ -118,6 +119,42 @@ def what_if_section(
         + f" ({said}). A launch and a lost zone come unannounced, at the busiest hour of each workload.",
         charts=tuple(charts),
         tables=(Table(name="What if", columns=tuple(columns), rows=tuple(rows)),),
+    )
+
+
+def early_warning(found: Mapping[str, Exhaustion], profiles: Mapping[str, Profile]) -> Section:
+    """Return how likely each workload needs more than ``maxReplicas`` soon, and when."""
+    names = list(found)
+    order = [names[row] for row in surest(list(found.values()))]
+    columns = (
+        Column(name="series_id", title="Workload"),
+        Column(name="peak_replicas", title="Peak", unit="replicas needed, scored time"),
+        *(
+            Column(name=f"chance_percent_{window.days}d", title=f"Within {window.days} days", unit="chance in %")
+            for window in WINDOWS
+        ),
+        *(
+            Column(name=f"date_{100 * chance:g}", title=f"Reached, {100 * chance:g} % sure", unit="UTC")
+            for chance in INTERVAL
+        ),
+    )
+    rows: list[tuple[Cell, ...]] = [
+        (
+            name,
+            profiles[name].peak_replicas,
+            *(round(100 * chance) for chance in found[name].chances),
+            *(None if at is None else f"{at:%Y-%m-%d}" for at in found[name].dates),
+        )
+        for name in order
+    ]
+    first = order[0]
+    worst = f"The likeliest is {first}: {100 * found[first].chances[0]:.0f} % within {WINDOWS[0].days} days"
+    return Section(
+        title="Early warning: when more than maxReplicas is needed",
+        text=f"How likely demand needs more replicas than the least maxReplicas of the policies, after the end of each "
+        f"history. {worst}, {100 * found[first].chances[-1]:.0f} % within {WINDOWS[-1].days}. A dash is not within "
+        f"{WINDOWS[-1].days} days; workloads with less than two weeks of history are not here.",
+        tables=(Table(name="Early warning", columns=columns, rows=tuple(rows)),),
     )
 
 

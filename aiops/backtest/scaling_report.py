@@ -15,9 +15,10 @@ from aiops.backtest.prices import bills
 from aiops.backtest.profile import Profile
 from aiops.backtest.report import KeyFigure, Report, Section
 from aiops.backtest.scaling_curves import each_workload, every_setting, kinds, overview
-from aiops.backtest.scaling_plan import Worlds, bill, by_scaler, days, what_if_section
+from aiops.backtest.scaling_plan import Worlds, bill, by_scaler, days, early_warning, what_if_section
 from aiops.backtest.scaling_worst import close_up, worst_workloads
 from aiops.backtest.study import Sweep
+from aiops.forecasting.fleet.exhaustion import Exhaustion
 from aiops.scaling.policy import Prices
 
 PROTOCOL = (
@@ -47,6 +48,7 @@ class Closer:
         explored: The worst workloads of our best scaler at that setting.
         worlds: How each scaler fares there, by world.
         prices: What replicas and unmet requests are worth.
+        exhaustions: When each workload needs more than ``maxReplicas``.
     """
 
     profiles: Mapping[str, Profile] = field(default_factory=dict)
@@ -54,6 +56,7 @@ class Closer:
     explored: Sequence[Explored] = ()
     worlds: Worlds = field(default_factory=dict)
     prices: Prices | None = None
+    exhaustions: Mapping[str, Exhaustion] = field(default_factory=dict)
 
 
 def scaling_report(
@@ -133,6 +136,8 @@ def _sections(sweeps: Mapping[str, Sequence[Sweep]], compared: Comparison, close
     settings = {name: compared.means[name].settings[index] for name, index in chosen.items()}
     if closer.worlds:
         found.append(what_if_section(compared, closer.worlds, settings, prices))
+    if closer.exhaustions:
+        found.append(early_warning(closer.exhaustions, profiles))
     found.append(each_workload(compared, profiles))
     if closer.explored:
         scaler = closer.explored[0].outcome.scaler

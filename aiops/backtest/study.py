@@ -25,7 +25,8 @@ from aiops.series.duration import format_duration
 
 DEFAULT_HPA = "default HPA"
 TUNED_HPA = "tuned HPA"
-_UNBOUNDED = 1_000_000
+UNBOUNDED = 1_000_000
+"""What a scaler without a maximum has as one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +139,7 @@ def settings_of(contenders: Sequence[Contender], grid: Grid) -> dict[str, tuple[
     within = partial(
         Hpa,
         min_replicas=min((each.min_replicas for each in bounds), default=1),
-        max_replicas=max((each.max_replicas for each in bounds), default=_UNBOUNDED),
+        max_replicas=max((each.max_replicas for each in bounds), default=UNBOUNDED),
     )
     default = tuple(Setting(text=f"target {target:g}", hpa=within(target=target)) for target in grid.targets)
     windows = (

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
-import shlex
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
+from aiops.cli import backtest_detection
 from aiops.cli.options import (
     EndOption,
     FormatOption,
@@ -27,18 +25,17 @@ from aiops.cli.options import (
 from aiops.cli.output import (
     Format,
     end_partially,
-    messages,
     progress,
     require_writable,
     stages,
     write_table,
     write_text,
 )
+from aiops.cli.report_files import command, conclude, write_report, written
 from aiops.errors import ConfigError
 
 if TYPE_CHECKING:
     from aiops.backtest.replay import Case
-    from aiops.backtest.report import Report
     from aiops.backtest.study import Contender
     from aiops.scaling.policy import Prices
 
@@ -48,9 +45,11 @@ app = typer.Typer(
     help="""
 Example: `aiops backtest scaling --source traces/ --report verdict.html`
 
-What a scaler or a forecaster would have done on your own history.
+What a scaler, a forecaster or a detector would have done on your own history.
 """,
 )
+
+app.command("detection", short_help="What on-call would have been told, and how often.")(backtest_detection.detection)
 
 _CORES = os.cpu_count() or 1
 _OURS = "boosted"
@@ -153,7 +152,7 @@ def scaling(
     from aiops.usecases.capacity import Plan, study
 
     telemetry.configure()
-    require_writable(*(() if decisions else _written(report)), output)
+    require_writable(*(() if decisions else written(report)), output)
     worlds = [read_what_if(each) for each in dict.fromkeys(what_if or ())]
     prices = _prices(replica_hour, unmet_request)
     contenders = _contenders(policy or [], forecaster or ([_OURS] if decisions else []))
@@ -178,15 +177,15 @@ def scaling(
             Plan(contenders=contenders, grid=grid, cost=cost, worlds=worlds, prices=prices),
             mapper=LocalMapper(workers),
             progress=advance,
-            command=_command(),
+            command=command(),
             made_at=datetime.now(UTC),
             skipped=(*reading.telemetry.skipped, *unfit),
         )
-    _write_report(made.report, report)  # before the table: a reader of stdout that is gone must not cost the report
+    write_report(made.report, report)  # before the table: a reader of stdout that is gone must not cost the report
     write_table(made.rows(), form, output, title=f"demand left unmet at {cost:g} times the oracle's replica-hours, %")
     if made.worlds and form is Format.TABLE and output is None:
         write_table(made.world_rows(), form, None, title="what if, each scaler left at its setting; all workloads")
-    _conclude(made.report, report)
+    conclude(made.report, report)
     end_partially(made.skipped, reading.telemetry.warnings)
 
 
@@ -225,7 +224,7 @@ def forecast(
     from aiops.usecases.backtest import evaluate_all
 
     telemetry.configure()
-    require_writable(*_written(report), output)
+    require_writable(*written(report), output)
     names = dict.fromkeys(["seasonal-naive", *(forecaster or ["fleet", "holt-winters", "weekly-naive"])])
     forecasters = {name: path_forecaster(name) for name in names}
     request = wiring.Request(source=source, query=query, history=history, step=step, end=end)
@@ -242,7 +241,7 @@ def forecast(
             advance,
         )
     skipped = reading.telemetry.skipped
-    made = forecast_report(compared, command=_command(), made_at=datetime.now(UTC), horizon=horizon, skipped=skipped)
+    made = forecast_report(compared, command=command(), made_at=datetime.now(UTC), horizon=horizon, skipped=skipped)
     rows = [
         {
             "model": line.model,
@@ -257,9 +256,9 @@ def forecast(
         }
         for line in compared.summaries()
     ]
-    _write_report(made, report)
+    write_report(made, report)
     write_table(rows, form, output, title=f"{len(reading.telemetry.series)} series, relative to {compared.baseline}")
-    _conclude(made, report)
+    conclude(made, report)
     left_out = [(f"{each.series_id} by {each.model}", each.reason) for each in compared.skipped]
     end_partially((*skipped, *left_out), reading.telemetry.warnings)
 
@@ -327,28 +326,3 @@ def _capacity_of(contenders: Sequence[Contender]) -> float | None:
     """Return what the policies say that one replica serves; None if they disagree: a table has pods of one size."""
     said = {each.policy.load.capacity_per_replica for each in contenders}
     return said.pop() if len(said) == 1 else None
-
-
-def _command() -> str:
-    return shlex.join(["aiops", *sys.argv[1:]])
-
-
-def _written(report: Path) -> tuple[Path, Path]:
-    """Return where the page and its JSON go."""
-    beside = report.with_suffix(".json")
-    if beside == report:
-        raise ConfigError(f"--report {report}: the page is HTML, and its JSON goes beside it: name it .html")
-    return report, beside
-
-
-def _write_report(made: Report, path: Path) -> None:
-    from aiops.backtest.report import to_html, to_json
-
-    page, beside = _written(path)
-    write_text(page, to_html(made))
-    write_text(beside, to_json(made))
-
-
-def _conclude(made: Report, path: Path) -> None:
-    messages.print(f"[bold]{escape(made.verdict)}[/]")
-    messages.print(f"report: {path}", markup=False)

@@ -95,6 +95,9 @@ def explain(
     ready: Annotated[int | None, typer.Option("--ready", min=0, help="Replicas that serve.")] = None,
     ceiling: Annotated[int | None, typer.Option("--ceiling", min=0, help="The HPA's maxReplicas.")] = None,
     baseline: Annotated[int | None, typer.Option("--baseline", min=0, help="The HPA's own minReplicas.")] = None,
+    trusted: Annotated[
+        bool, typer.Option("--trusted/--distrusted", help="Whether forecasts served no worse than reactive scaling.")
+    ] = True,
     at: Annotated[
         datetime | None,
         typer.Option("--at", parser=instant, metavar="INSTANT", help="When.", show_default="now"),
@@ -125,6 +128,7 @@ def explain(
         ready=ready,
         ceiling=ceiling,
         baseline=baseline,
+        trusted=trusted,
     )
     _, rules = explained(policy, situation)
     write_table([each._asdict() for each in rules], form, output)

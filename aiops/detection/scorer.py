@@ -139,6 +139,9 @@ class Scorer:
         first = [max(0, n - each.memory_points) for each in self.detectors]
         for index, column in enumerate(points):
             active = [which for which, start in enumerate(first) if index >= start]
+            if not active:  # all of them forget what is so old
+                yield index + 1
+                continue
             raw, survivals = self._judge(state, column, active)
             self._learn(state, column, active, raw, _joint(survivals))
             yield index + 1

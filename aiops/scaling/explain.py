@@ -12,11 +12,15 @@ from aiops.scaling.loop import step
 from aiops.scaling.plausible import Record
 from aiops.scaling.policy import ScalingPolicy
 from aiops.scaling.reason import Reason
+from aiops.scaling.skill import Loss, Skill
 from aiops.scaling.state import Observation, ScalingState, known
 from aiops.series import epoch_seconds
 from aiops.series.duration import format_duration
 
 _TURN: Final = timedelta(minutes=1)
+_TRUSTED: Final = Skill(proven=True, trusted=True)
+_LOST: Final = Loss(ours=3.0, reactive=1.0)
+_DISTRUSTED: Final = Skill(proven=True, losses=(_LOST, _LOST, _LOST))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,7 @@ class Situation:
         ready: Replicas that serve; None if unknown.
         ceiling: The HPA's ``maxReplicas``; None without.
         baseline: The HPA's own ``minReplicas``; None without.
+        trusted: Whether forecasts have served no worse than reactive scaling.
     """
 
     at: datetime
@@ -46,6 +51,7 @@ class Situation:
     ready: int | None = None
     ceiling: int | None = None
     baseline: int | None = None
+    trusted: bool = True
 
 
 class Rule(NamedTuple):
@@ -64,28 +70,15 @@ class Rule(NamedTuple):
     replicas: int | None
 
 
-_BELIEF: Final = frozenset({Reason.HISTORY_CAP, Reason.FORECAST_IMPLAUSIBLE})
-_RULES: Final[tuple[tuple[str, str, frozenset[Reason]], ...]] = (
-    (
-        "may it shrink",
-        "guard, calendar",
-        frozenset(
-            {
-                Reason.DATA_MISSING,
-                Reason.SLO_VIOLATED,
-                Reason.SLO_UNKNOWN,
-                Reason.ON_TRIAL,
-                Reason.NOT_BLAMED,
-                Reason.FORECAST_MISSING,
-                Reason.BLACKOUT,
-            }
-        ),
-    ),
+_BELIEF: Final = frozenset({Reason.HISTORY_CAP, Reason.FORECAST_IMPLAUSIBLE, Reason.FORECAST_UNSKILLED})
+_SHAPES: Final[tuple[tuple[str, str, frozenset[Reason]], ...]] = (
     ("stabilization", "behavior.scaleDown.stabilizationWindow", frozenset({Reason.SCALE_DOWN_STABILIZED})),
     ("tolerance", "behavior.scaleDown.tolerance", frozenset({Reason.WITHIN_TOLERANCE})),
     ("one step", "behavior", frozenset({Reason.SCALE_UP_LIMIT, Reason.SCALE_DOWN_LIMIT})),
     ("bounds", "bounds", frozenset({Reason.TOO_FEW_REPLICAS, Reason.TOO_MANY_REPLICAS, Reason.MAX_RAISED})),
 )
+_KEEPS: Final = frozenset(Reason).difference(_BELIEF, {Reason.CALENDAR_EVENT}, *(reasons for _, _, reasons in _SHAPES))
+_RULES: Final = (("may it shrink", "guard, calendar", _KEEPS), *_SHAPES)
 
 
 def explain(policy: ScalingPolicy, situation: Situation) -> tuple[ScalingDecision, list[Rule]]:
@@ -106,7 +99,13 @@ def _before(policy: ScalingPolicy, situation: Situation) -> ScalingState:
     days = () if situation.usual is None else (situation.usual, *[None] * 24)
     record = Record(hour=int(epoch_seconds(situation.at) // 3600), highest=days)
     return ScalingState(
-        decided_at=last, needs=(needs,), effective_mode=policy.mode, baseline=situation.baseline, record=record
+        decided_at=last,
+        needs=(needs,),
+        mode=policy.mode,
+        effective_mode=policy.mode,
+        baseline=situation.baseline,
+        record=record,
+        skill=_TRUSTED if situation.trusted else _DISTRUSTED,
     )
 
 

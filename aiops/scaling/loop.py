@@ -64,10 +64,9 @@ def step(
     if policy.guard is not None:
         ruling = check(replace(state, decided_at=now, needs=needs), observation, policy.guard, now)
         state = ruling.state
-    demand_known = known(observation.demand)
+    demand = usable(observation.demand)
     oldest = now - policy.behavior.scale_down.stabilization_window
     recent = [need for need in needs if need[0] > oldest]
-    demand = usable(observation.demand)
     belief = believe(state.record, usable(peak), demand, policy.forecast.history_cap, since, now)
     skill = learn(state.skill, usable(peak), demand, policy, now)
     dip_since = (state.dip_since or now) if dips(belief.record, demand) else None
@@ -79,12 +78,14 @@ def step(
         keep = Reason.ANOMALOUS_DIP
     peak, doubt = planned.demand(*_read(belief, skill, demand, policy))
     low, high = _bounds(state, observation, policy, planned.min_replicas, peak)
+    if belief.peak is None and doubt is Reason.CALENDAR_EVENT:
+        high = max(high, current)  # without a forecast not even the bounds take anything away
     decision = decide(
         current,
         peak,
         policy,
         hold_at=recent[0][1] if recent else 0,
-        demand_known=demand_known,
+        demand_known=demand is not None,
         keep=planned.keep(keep),
         low=low,
         high=high,
@@ -92,7 +93,7 @@ def step(
     )
     decision = planned.applied(decision, policy)
     needed = decision.wanted
-    if needed is None or (needed < current and (not demand_known or keep in _BLIND)):
+    if needed is None or (needed < current and (demand is None or keep in _BLIND)):
         needed = current
     if ruling is not None:
         decision = _guarded(decision, ruling, observation, policy, high)

@@ -22,6 +22,21 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     from numba import njit
 
     made: Any = njit(cache=True, nogil=True)(function)
+    return _watched(made, function)
+
+
+def machine_code(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a function of a module that is imported only when its machine code is used: as ``compiled``.
+
+    It may call others of its kind. A division by zero gives what floating point says, not an exception.
+    """
+    from numba import njit
+
+    made: Any = njit(cache=True, nogil=True, error_model="numpy")(function)
+    return _watched(made, function)
+
+
+def _watched(made: Any, function: Callable[P, R]) -> Callable[P, R]:
     made._cache._cache_file._source_stamp = digest_of_sources(Path(function.__code__.co_filename).parent)
     return cast("Callable[P, R]", made)
 

@@ -13,8 +13,9 @@ from aiops.backtest.forecasts import ForecastComparison, evaluate
 from aiops.backtest.profile import Profile, profile
 from aiops.backtest.replay import Case
 from aiops.backtest.splits import RollingOrigins
-from aiops.backtest.study import Contender, Grid, Sweep, sweep_case
+from aiops.backtest.study import UNBOUNDED, Contender, Grid, Sweep, sweep_case
 from aiops.errors import AiopsError, ConfigError, DataError
+from aiops.forecasting.fleet.exhaustion import Exhaustion, exhaustion
 from aiops.forecasting.forecaster import PathForecaster
 from aiops.ports import Mapper
 from aiops.series import FloatArray, Frame, Series, SeriesKey, from_epoch
@@ -78,10 +79,18 @@ def cases_from(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """One workload: what its demand is like, and each scaler over its grid."""
+    """One workload.
+
+    Attributes:
+        profile: What its demand is like.
+        sweeps: Each scaler over its grid.
+        exhaustion: When it needs more than the least ``maxReplicas`` of the policies; None where none has a maximum,
+            or too little is known.
+    """
 
     profile: Profile
     sweeps: list[Sweep]
+    exhaustion: Exhaustion | None = None
 
 
 def sweep_all(
@@ -163,7 +172,19 @@ def frames_of(series: Sequence[Series]) -> list[Frame]:
 
 
 def _sweep(contenders: Sequence[Contender], grid: Grid, case: Case) -> Swept:
-    return Swept(profile=profile(case), sweeps=sweep_case(case, contenders, grid))
+    return Swept(
+        profile=profile(case), sweeps=sweep_case(case, contenders, grid), exhaustion=_exhaustion(case, contenders)
+    )
+
+
+def _exhaustion(case: Case, contenders: Sequence[Contender]) -> Exhaustion | None:
+    most = min((each.policy.bounds.max_replicas for each in contenders), default=UNBOUNDED)
+    if most >= UNBOUNDED:
+        return None
+    try:
+        return exhaustion(case.history, most * case.capacity_per_replica)
+    except DataError:  # a report without it is better than none
+        return None
 
 
 def _case(series: Series, said: Mapping[str, str], replay: Replay) -> Case:

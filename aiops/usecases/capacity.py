@@ -17,6 +17,7 @@ from aiops.backtest.scaling_report import Closer, scaling_report
 from aiops.backtest.study import (
     DEFAULT_HPA,
     TUNED_HPA,
+    UNBOUNDED,
     Contender,
     Grid,
     Setting,
@@ -87,7 +88,7 @@ def contenders_of(forecasters: Sequence[str]) -> list[Contender]:
     Raises:
         ConfigError: If a forecaster is unknown.
     """
-    spec = {"bounds": {"minReplicas": 1, "maxReplicas": 1_000_000}, "load": {"capacityPerReplica": 1}}
+    spec = {"bounds": {"minReplicas": 1, "maxReplicas": UNBOUNDED}, "load": {"capacityPerReplica": 1}}
     return [
         Contender(
             name=name,
@@ -177,6 +178,7 @@ def study(
             explored=explored,
             worlds=worlds,
             prices=plan.prices,
+            exhaustions={name: each.exhaustion for name, each in swept.items() if each.exhaustion is not None},
         ),
         cost=plan.cost,
         skipped=left_out,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from aiops.forecasting.forecaster import PathForecaster
 from aiops.ports import Mapper
 from aiops.series import FloatArray, Frame, Series, SeriesKey
 from aiops.series.counter import increase
+from aiops.usecases.shards import Shard, share_out
 
 COUNTER = "counter"
 NEVER_NEGATIVE = ("rate", "count", COUNTER)
@@ -63,22 +65,10 @@ class Made:
     cutoffs: tuple[datetime, ...]
 
 
-Answer = tuple["Made | Skipped", ...]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Job:
     history: Series
     cutoff: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Shard:
-    """What a worker gets: some series, and how they are forecast."""
-
-    jobs: tuple[_Job, ...]
-    ask: Ask
-    forecaster: PathForecaster
 
 
 def forecast_all(
@@ -94,29 +84,10 @@ def forecast_all(
         Forecasts, and (series id, reason) of each series and cutoff that has none.
     """
     skipped: list[Skipped] = []
-    handed_out: dict[int, _Shard] = {}
-    alone: list[_Shard] = []
-    for result in _in_order(mapper.map(_forecast_shard, _noted(_shards(parts, ask, forecaster, skipped), handed_out))):
+    for found in share_out(_shards(parts, ask, forecaster, skipped), mapper):
         yield from _taken(skipped)
-        index, found = result
-        shard = handed_out.pop(index)
-        if isinstance(found, Exception):
-            alone += [replace(shard, jobs=(job,)) for job in shard.jobs]
-        else:
-            yield from found
+        yield from found
     yield from _taken(skipped)
-    # A whole shard fails if its worker dies: of one series, perhaps.
-    for index, found in _in_order(mapper.map(_forecast_shard, alone)):
-        if isinstance(found, Exception):
-            yield alone[index].jobs[0].history.key.series_id, str(found)
-        else:
-            yield from found
-
-
-def _noted(shards: Iterable[_Shard], handed_out: dict[int, _Shard]) -> Iterator[_Shard]:
-    for index, shard in enumerate(shards):
-        handed_out[index] = shard
-        yield shard
 
 
 def _taken(skipped: list[Skipped]) -> list[Skipped]:
@@ -125,18 +96,11 @@ def _taken(skipped: list[Skipped]) -> list[Skipped]:
     return taken
 
 
-def _in_order(results: Iterable[tuple[int, Answer | Exception]]) -> Iterator[tuple[int, Answer | Exception]]:
-    early: dict[int, Answer | Exception] = {}
-    following = 0
-    for index, result in results:
-        early[index] = result
-        while following in early:
-            yield following, early.pop(following)
-            following += 1
-
-
-def _shards(parts: Iterable[Part], ask: Ask, forecaster: PathForecaster, skipped: list[Skipped]) -> Iterator[_Shard]:
+def _shards(
+    parts: Iterable[Part], ask: Ask, forecaster: PathForecaster, skipped: list[Skipped]
+) -> Iterator[Shard[_Job, Made | Skipped]]:
     """Yield what is to be forecast in shards of ``BATCH`` series, fewer if they are long."""
+    work, failed = partial(_forecast_jobs, ask, forecaster), partial(_failed, forecaster.name)
     jobs: list[_Job] = []
     size = 0
     for series, metadata in parts:
@@ -145,38 +109,31 @@ def _shards(parts: Iterable[Part], ask: Ask, forecaster: PathForecaster, skipped
                 jobs.append(job)
                 size += len(job.history)
                 if len(jobs) == BATCH or size >= BATCH_VALUES:
-                    yield _Shard(jobs=tuple(jobs), ask=ask, forecaster=forecaster)
+                    yield Shard(items=tuple(jobs), work=work, failed=failed)
                     jobs, size = [], 0
     if jobs:
-        yield _Shard(jobs=tuple(jobs), ask=ask, forecaster=forecaster)
+        yield Shard(items=tuple(jobs), work=work, failed=failed)
+
+
+def _failed(name: str, job: _Job, reason: str) -> Made | Skipped:
+    return job.history.key.series_id, f"{name} failed: {reason}"
 
 
 def _jobs(series: Series, kind: str, ask: Ask, skipped: list[Skipped]) -> Iterator[_Job]:
-    prepared = _prepared(series, kind)
+    cleaned = prepared(series, kind)
     cutoffs = [series.end - series.step] if ask.cutoffs is None else ask.cutoffs.get(series.key, ())
     for cutoff in dict.fromkeys(cutoffs):
         try:
-            job = _job(prepared, cutoff, ask)
+            job = _job(cleaned, cutoff, ask)
         except DataError as error:
             skipped.append((series.key.series_id, str(error)))
         else:
             yield job
 
 
-def _forecast_shard(shard: _Shard) -> Answer:
+def _forecast_jobs(ask: Ask, forecaster: PathForecaster, jobs: Sequence[_Job]) -> list[Made | Skipped]:
     """Forecast in a worker; series of one grid and cutoff together."""
-    found: list[Made | Skipped] = []
-    for jobs in _frames(shard.jobs):
-        try:
-            found += _forecast(jobs, shard.ask, shard.forecaster)
-        except Exception as error:  # noqa: BLE001 - whatever a model fails with, others want their forecast
-            if len(jobs) > 1:
-                for job in jobs:
-                    found += _forecast_shard(replace(shard, jobs=(job,)))
-            else:
-                reason = f"{shard.forecaster.name} failed: {type(error).__name__}: {error}"
-                found.append((jobs[0].history.key.series_id, reason))
-    return tuple(found)
+    return [found for group in _frames(jobs) for found in _forecast(group, ask, forecaster)]
 
 
 def _frames(jobs: Sequence[_Job]) -> list[list[_Job]]:
@@ -191,7 +148,8 @@ def _frames(jobs: Sequence[_Job]) -> list[list[_Job]]:
     return list(groups.values())
 
 
-def _prepared(series: Series, kind: str) -> Series:
+def prepared(series: Series, kind: str) -> Series:
+    """Return a series as it is forecast: a counter as its increase, what cannot be negative without what is."""
     values = series.values
     if kind in NEVER_NEGATIVE and (values < 0).any():
         values = np.where(values < 0, np.nan, values)

@@ -15,7 +15,8 @@ from aiops.series import FloatArray
 from aiops.series.compiled import compiled
 
 _LEAST = -2.5  # about what an ordinary minute says
-_RAISED = 0.8
+_RISES, _FADES = 0.5, 0.05  # how fast the cover of an incident follows its points, up and down
+_RAISED = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,27 +52,32 @@ def score_rows(stamps: FloatArray, values: FloatArray, step: timedelta | None, b
         seconds = step.total_seconds()
         at = stamps[0] + np.round((stamps - stamps[0]) / seconds) * seconds
     first_of_step = np.append(True, np.diff(at) > 0)
-    said = np.full(len(at), np.nan)
-    said[first_of_step] = detector.replay(at[first_of_step], values[first_of_step])
-    told = onsets.learn(onsets.start(1), np.zeros(len(at), dtype=np.int64), at, said)
+    said = np.full((2, len(at)), np.nan)
+    said[:, first_of_step] = detector.replay(at[first_of_step], values[first_of_step])
+    told = onsets.learn(onsets.start(1), np.zeros(len(at), dtype=np.int64), at, said[0])
     return ScoredRows(scores=np.nan_to_num(1.0 / (1.0 + 10.0 ** -covered(said))), alerts=told)
 
 
-def covered(alerts_a_week: FloatArray) -> FloatArray:
+def covered(replayed: FloatArray) -> FloatArray:
     """Return -log10(alerts a week), raised where the points before were odd: the score of an incident is to cover it.
 
-    It is raised to the mean over about ten points and a bit, never beyond "once a week": the cover alone tells nobody.
+    It is raised to what the views said of the last twenty points, faster up than down, and a bit; never beyond "once a
+    week": the cover alone tells nobody.
+
+    Args:
+        replayed: Of ``FleetDetector.replay``, shape ``[2, n]``.
     """
-    found = np.full(len(alerts_a_week), np.nan)
-    compiled(_covered)(alerts_a_week, found)
+    found = np.full(replayed.shape[1], np.nan)
+    compiled(_covered)(replayed, found)
     return found
 
 
-def _covered(alerts_a_week: FloatArray, found: FloatArray) -> None:
+def _covered(replayed: FloatArray, found: FloatArray) -> None:
     lately = _LEAST
-    for i in range(len(alerts_a_week)):
-        if math.isnan(alerts_a_week[i]):
+    for i in range(len(found)):
+        if math.isnan(replayed[0, i]):
             continue
-        rarity = -math.log10(max(alerts_a_week[i], 1e-300))
-        lately += 0.1 * (max(rarity, _LEAST) - lately)
+        rarity = -math.log10(max(replayed[0, i], 1e-300))
+        views = replayed[1, i]
+        lately += (_RISES if views > lately else _FADES) * (views - lately)
         found[i] = max(rarity, min(lately + _RAISED, 0.0))

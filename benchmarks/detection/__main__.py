@@ -40,7 +40,7 @@ FLEET_SERIES = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Labelled:
-    """A series on its grid, and what is known of it; gaps are NaN and carry no label."""
+    """The observed points of a series, and what is known of it."""
 
     name: str
     origin: str
@@ -94,17 +94,18 @@ def read(folder: Path) -> list[Labelled]:
 
 
 def _labelled(entry: Entry, values: FloatArray, labels: FloatArray, first: float, step: float) -> Labelled:
+    # Points that were not observed have no label: on the grid, they would cut a labelled window into many.
     seen = np.flatnonzero(~np.isnan(values))
     about = entry.metadata
     return Labelled(
         name=entry.name,
         origin=about["origin"],
         group=about["group"],
-        at=first + step * np.arange(len(values), dtype=np.float64),
-        values=values,
-        labels=np.nan_to_num(labels),
+        at=first + step * seen.astype(np.float64),
+        values=values[seen],
+        labels=np.nan_to_num(labels[seen]),
         step_seconds=step,
-        probation=int(seen[min(int(about["probation"]), len(seen) - 1)]),
+        probation=min(int(about["probation"]), len(seen) - 1),
         vus_window=int(about["vus_window"]),
     )
 
@@ -197,7 +198,7 @@ def budget_kept(series: Sequence[Labelled]) -> dict[str, Any]:
         onsets = Onsets(budget=budget)
         alerts, false = [], 0
         for each in series:
-            said = FleetDetector().replay(each.at, each.values)
+            said = FleetDetector().replay(each.at, each.values)[0]
             told = onsets.learn(onsets.start(1), np.zeros(len(said), dtype=np.int64), each.at, said)
             told[: each.probation] = False
             alerts.append(int(told.sum()))

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from benchmarks.detection.__main__ import read
 from benchmarks.detection.events import judge
 from benchmarks.detection.measures import at_budget, delays, folds, nab, vus_pr
 
@@ -106,3 +107,17 @@ def test_nab_is_a_hundred_for_detections_at_the_beginning_of_each_window_and_les
     assert nab(series, early, fold) == pytest.approx(100.0, abs=0.1)
     assert 45 < nab(series, late, fold) < 55
     assert nab(series, [own + 1e-9 * np.arange(1000) for own in silent], fold) < 60
+
+
+def test_what_was_not_observed_does_not_cut_a_labelled_window_in_two(tmp_path):
+    (tmp_path / "series").mkdir()
+    rows = [f"{60 * t},{t % 7},{int(20 <= t < 60)}" for t in range(100) if not 40 <= t < 50]
+    (tmp_path / "series" / "a.csv").write_text("\n".join(["timestamp,value,label", *rows]) + "\n")
+    (tmp_path / "index.csv").write_text(
+        "name,file,origin,group,step_s,probation,vus_window\na,series/a.csv,nab,g,60,10,5\n"
+    )
+    (found,) = read(tmp_path)
+    assert found.at.tolist() == [60.0 * t for t in range(100) if not 40 <= t < 50]
+    scores = np.where((found.at == 20 * 60) | (found.at == 0), 1.0, 0.0)
+    alone = nab([found, found], [scores, scores], np.array([0, 1]))
+    assert alone == pytest.approx(100.0, abs=1)

@@ -44,7 +44,7 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["backtest", "scaling"], ["backtest", "forecast"], ["policy", "check"], ["train"], ["inspect"], ["demo"]],
+    [[], ["backtest", "scaling"], ["backtest", "forecast"], ["policy", "check"], ["train"], ["peaks"], ["demo"]],
 )
 def test_help_opens_with_an_example(command):
     said = run(*command, "--help")

@@ -219,3 +219,16 @@ def test_a_scorer_needs_detectors_of_distinct_names():
 def test_points_whose_shapes_disagree_are_refused():
     with pytest.raises(DataError, match=r"must have shape \(2,\), got \(1,\)"):
         Points.unforecast(np.array([0, 1]), np.zeros(2), np.zeros(1))
+
+
+def test_history_that_every_detector_forgets_is_passed_over():
+    scorer = Scorer([ResidualDetector(warm_up=10, level_memory=5, scale_memory=50)])
+    memory = scorer.detectors[0].memory_points
+    values = np.random.default_rng(0).normal(size=memory + 5)
+    learnt = []
+    for first in (0, 5):
+        state = scorer.start(1)
+        stream = (points([0], 60.0 * index, values[index : index + 1]) for index in range(first, memory + 5))
+        assert list(scorer.warm_up(state, stream, memory + 5 - first))[-1] == memory + 5 - first
+        learnt.append(scorer.step(state, points([0], 60.0 * (memory + 5), np.array([9.0]))).values)
+    assert learnt[0] == learnt[1]

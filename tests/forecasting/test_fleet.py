@@ -37,9 +37,10 @@ def daily(days, level=10.0, size=3.0):
     return level + size * np.sin(2 * np.pi * hours(days) / DAY)
 
 
-def pooled(y, horizon=DAY, day=DAY, echo=NO_ECHO):
+def pooled(y, horizon=DAY, day=DAY, echo=NO_ECHO, off=None):
     out = np.full((SIZE, horizon), np.nan)
-    pool(np.asarray(y, dtype=np.float64), len(y), horizon, day, echo, out)
+    off = np.zeros(len(y) + horizon, dtype=np.bool_) if off is None else off
+    pool(np.asarray(y, dtype=np.float64), len(y), horizon, day, echo, off, out)
     return dict(zip(NAMES, out, strict=True))
 
 
@@ -73,6 +74,33 @@ def test_the_pool_holds_what_its_names_say():
     shift = np.median(days[-1] - np.median(days[-14:], axis=0))
     np.testing.assert_allclose(found["median14+day"], np.median(days[-14:], axis=0) + shift)
     np.testing.assert_allclose(found["level-week"], np.median(y[-7 * DAY :][::-1][::7]))
+
+
+def test_a_day_off_is_compared_with_days_off_and_a_working_day_with_working_days():
+    off = np.repeat(np.arange(30) % 7 >= 5, DAY)  # days 28 and 29 are a Monday and a Tuesday
+    y = np.where(off, 2.0, 10.0) + np.repeat(np.arange(30), DAY) / 100
+    days = y.reshape(30, DAY)[:, 0]
+    monday, saturday = pooled(y[: 28 * DAY], off=off), pooled(y[: 26 * DAY], off=off[: 27 * DAY])
+    np.testing.assert_allclose(monday["alike5"], np.median(days[[21, 22, 23, 24, 25]]))
+    np.testing.assert_allclose(monday["alike10"], np.median(days[[14, 15, 16, 17, 18, 21, 22, 23, 24, 25]]))
+    np.testing.assert_allclose(saturday["alike5"], np.median(days[[5, 6, 12, 13, 19, 20]][-5:]))
+    of_friday = days[25] - np.median(days[[11, 14, 15, 16, 17, 18, 21, 22, 23, 24]])
+    np.testing.assert_allclose(saturday["alike10+day"], saturday["alike10"] + of_friday)
+
+
+def test_a_saturday_is_forecast_like_a_saturday():
+    weekday = (np.arange(28) % 7)[:, None]  # the frame starts on a Monday
+    y = (np.where(weekday >= 5, 2.0, 10.0) + np.random.default_rng(0).normal(0, 0.1, (28, DAY))).ravel()
+    made = forecast(y[: 26 * DAY])
+    assert np.abs(made.mean[0] - 2).max() < 1
+
+
+def test_what_was_only_ever_whole_is_forecast_whole():
+    counts = np.random.default_rng(0).poisson(daily(28, 4, 3)).astype(np.float64)
+    made = forecast(counts)
+    assert (made.values == np.round(made.values)).all()
+    assert (made.mean == np.round(made.mean)).all()
+    assert (forecast(counts / 2).values != np.round(forecast(counts / 2).values)).any()
 
 
 def test_what_grows_is_continued():

@@ -94,7 +94,7 @@ def test_maxima_of_windows_are_covered_as_promised_and_steps_are_not_enough_for_
         below.append((truth <= found[2]).mean())
         of_steps.append((truth <= np.lib.stride_tricks.sliding_window_view(steps, 6).max(axis=-1)).mean())
     assert 0.72 <= np.mean(inside) <= 0.88
-    assert 0.85 <= np.mean(below) <= 0.95
+    assert 0.82 <= np.mean(below) <= 0.95
     assert np.mean(of_steps) < np.mean(below) - 0.05
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aiops.errors import DataError
 from aiops.forecasting.conformal import require_request
+from aiops.forecasting.fleet.calendar import days_off
 from aiops.forecasting.fleet.learned import LEAST_POINTS, Learned, constant, learn, observed, refitted
 from aiops.forecasting.forecast import Forecast
 from aiops.series import FloatArray, Frame, SeriesKey
@@ -44,16 +46,18 @@ class Fleet:
         """Forecast as ``PathForecaster`` says."""
         require_request(history, horizon, levels)
         day = steps_of_a_day(history.step)
-        return _forecast(history, horizon, levels, [_full(row, horizon, day, levels) for row in history.values])
+        off = days_off(history.start, history.step, history.length + horizon)
+        return _forecast(history, horizon, levels, [_full(row, horizon, day, levels, off) for row in history.values])
 
     def fit(self, history: Frame, horizon: int, levels: FloatArray) -> Fit:
         """Backtest every series, and keep what it taught: on the nights after, ``Fit.forecast`` makes the pool only."""
         require_request(history, horizon, levels)
         day = steps_of_a_day(history.step)
+        off = days_off(history.start, history.step, history.length + horizon)
         kept: dict[SeriesKey, Kept] = {}
         for key, row in zip(history.keys, history.values, strict=True):
             if observed(row) >= LEAST_POINTS and constant(row) is None:
-                learned = learn(row, horizon, day)
+                learned = learn(row, horizon, day, off)
                 kept[key] = Kept(learned=learned, offsets=_offsets(learned, day, levels))
         return Fit(cutoff=history.cutoff, step=history.step, horizon=horizon, levels=levels, kept=kept)
 
@@ -101,13 +105,14 @@ class Fit:
                 "days later, or fit anew"
             )
         day = steps_of_a_day(self.step)
+        off = days_off(history.start, self.step, history.length + self.horizon)
         made: list[_Made | None] = []
         for key, row in zip(history.keys, history.values, strict=True):
             kept = self.kept.get(key)
             if kept is None or observed(row) < LEAST_POINTS:
-                made.append(_full(row, self.horizon, day, self.levels))
+                made.append(_full(row, self.horizon, day, self.levels, off))
             else:
-                path = refitted(row, kept.learned, day)
+                path = refitted(row, kept.learned, day, off)
                 made.append((path, path + kept.offsets))
         return _forecast(history, self.horizon, self.levels, made)
 
@@ -115,6 +120,13 @@ class Fit:
 def steps_of_a_day(step: timedelta) -> int:
     """Return the steps of a day, at least 1; where they are not whole, the nearest number."""
     return max(round(DAY / step), 1)
+
+
+def possible(forecasts: FloatArray, values: FloatArray, unit: str) -> FloatArray:
+    """Return forecasts as the series can be: within its bounds, and in whole numbers where it never was in others."""
+    within = np.clip(forecasts, *bounds(values, unit))
+    known = values[~np.isnan(values)]
+    return np.round(within) if (known == np.round(known)).all() else within
 
 
 def bounds(values: FloatArray, unit: str) -> tuple[float, float]:
@@ -126,14 +138,14 @@ def bounds(values: FloatArray, unit: str) -> tuple[float, float]:
     return 0.0, PERCENT if full else np.inf
 
 
-def _full(values: FloatArray, horizon: int, day: int, levels: FloatArray) -> _Made | None:
+def _full(values: FloatArray, horizon: int, day: int, levels: FloatArray, off: NDArray[np.bool_]) -> _Made | None:
     """Backtest and forecast one series; None if it cannot be forecast."""
     if observed(values) < LEAST_POINTS:
         return None
     only = constant(values)
     if only is not None:
         return np.full(horizon, only), np.full((len(levels), horizon), only)
-    learned = learn(values, horizon, day)
+    learned = learn(values, horizon, day, off)
     return learned.path, learned.path + _offsets(learned, day, levels)
 
 
@@ -143,7 +155,7 @@ def _offsets(learned: Learned, day: int, levels: FloatArray) -> FloatArray:
     offsets = np.empty((len(levels), len(learned.path)))
     spread(learned.errors, day, levels, offsets)
     offsets *= learned.stretch
-    offsets[np.abs(levels - 0.5) < 1e-9] = 0.0  # the combination is a median already
+    offsets[np.abs(levels - 0.5) < 1e-9] = 0.0  # the combination is one already
     return offsets
 
 
@@ -154,9 +166,9 @@ def _forecast(history: Frame, horizon: int, levels: FloatArray, made: list[_Made
     values = np.full((n, len(levels), horizon), np.nan)
     for row, each in enumerate(made):
         if each is not None and np.isfinite(each[0]).all() and np.isfinite(each[1]).all():
-            bound = bounds(history.values[row], history.units[row])
-            mean[row] = np.clip(each[0], *bound)
-            values[row] = np.sort(np.clip(each[1], *bound), axis=0)
+            known, unit = history.values[row], history.units[row]
+            mean[row] = possible(each[0], known, unit)
+            values[row] = np.sort(possible(each[1], known, unit), axis=0)
     return Forecast(
         keys=history.keys,
         cutoff=history.cutoff,

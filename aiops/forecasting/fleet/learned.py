@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aiops.series import FloatArray, IntArray
 
@@ -48,13 +49,14 @@ def observed(values: FloatArray) -> int:
     return int(np.count_nonzero(~np.isnan(values)))
 
 
-def learn(values: FloatArray, horizon: int, day: int) -> Learned:
+def learn(values: FloatArray, horizon: int, day: int, off: NDArray[np.bool_]) -> Learned:
     """Backtest one series that has two different values at least.
 
     Args:
         values: History, shape ``[n]``; NaN marks a gap.
         horizon: Steps to forecast.
         day: Steps of a day.
+        off: Whether each step of history and horizon is on a day off, shape ``[n + horizon]``.
     """
     from aiops.forecasting.fleet.echo import LEAST_DAYS, distances
     from aiops.forecasting.fleet.pool import SIZE
@@ -71,7 +73,23 @@ def learn(values: FloatArray, horizon: int, day: int) -> Learned:
     change = _usual_change(y, day)
     # Found before the first origin, so that no origin is told of what came after it; where that is short, a bit later.
     echo = distances(y[: max(len(y) - int(back[0]), LEAST_DAYS * day)], day)
-    combine(y, horizon, day, back, daily, edges, echo, change, path, errors, every, losses, chosen, weight)
+    combine(
+        y,
+        horizon,
+        day,
+        back,
+        daily,
+        edges,
+        echo,
+        off[len(values) - len(y) :],
+        change,
+        path,
+        errors,
+        every,
+        losses,
+        chosen,
+        weight,
+    )
     truth = np.full((daily, horizon), np.nan)
     for origin in range(daily):
         after = y[len(y) - back[origin] :][:horizon]
@@ -89,13 +107,14 @@ def learn(values: FloatArray, horizon: int, day: int) -> Learned:
     )
 
 
-def refitted(values: FloatArray, learned: Learned, day: int) -> FloatArray:
+def refitted(values: FloatArray, learned: Learned, day: int, off: NDArray[np.bool_]) -> FloatArray:
     """Return the path of a history that has grown since: the same forecasts of the pool, made anew."""
     from aiops.forecasting.fleet.rolling import again
 
     y, unit = _scaled(values)
     path = np.empty(len(learned.path))
-    again(y, day, learned.edges, learned.echo, learned.chosen, learned.weight, path)
+    off = off[len(values) - len(y) :]
+    again(y, day, learned.edges, learned.echo, off, learned.chosen, learned.weight, path)
     return path * unit
 
 

@@ -6,15 +6,20 @@ much differs from series to series. So the same backtest is read once more, for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from aiops.errors import DataError
 from aiops.forecasting.conformal import require_request
-from aiops.forecasting.fleet.forecaster import bounds, steps_of_a_day
+from aiops.forecasting.fleet.calendar import days_off
+from aiops.forecasting.fleet.forecaster import possible, steps_of_a_day
 from aiops.forecasting.fleet.learned import LEAST_POINTS, constant, learn, observed
 from aiops.series import FloatArray, Frame
+
+DRIFT = 0.5
+"""Errors about a maximum grow with the days ahead to this power, as those of a random walk do."""
 
 
 def window_maximum(history: Frame, horizon: int, window: int, levels: FloatArray) -> FloatArray:
@@ -36,7 +41,42 @@ def window_maximum(history: Frame, horizon: int, window: int, levels: FloatArray
     require_request(history, horizon, levels)
     if not 1 <= window <= horizon:
         raise DataError(f"a window of {window} steps does not fit into a horizon of {horizon}: give 1 to {horizon}")
-    return _quantiles(history, horizon, levels, lambda values: _sliding(values, window))
+    (found,) = _quantiles(history, horizon, [_Wanted(levels=levels, highest=lambda values: _sliding(values, window))])
+    return found
+
+
+def day_maxima(
+    history: Frame, horizon: int, first: int, levels: FloatArray, limits: FloatArray, chances: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Forecast the highest value of each day ahead and of all of them, and when a limit is reached, from one backtest.
+
+    Args:
+        history: What is known; NaN marks gaps.
+        horizon: Steps to forecast.
+        first: Steps that are left of the day of the cutoff, 0 to all of a day; they are a day of their own.
+        levels: Quantile levels of the highest values, increasing, shape ``[q]``.
+        limits: One a series, in its unit, shape ``[n]``; infinite where there is none.
+        chances: As ``steps_to`` takes them, shape ``[c]``.
+
+    Returns:
+        Quantiles of the maximum of each day, shape ``[n, q, days]``; those of the maximum of all days that are passed
+        with each of the chances, highest last, shape ``[n, c]``; and what ``steps_to`` returns. NaN for a series that
+        could not be forecast.
+
+    Raises:
+        DataError: If there is not one limit a series, or the request is none.
+    """
+    require_request(history, horizon, levels)
+    _require_limits(history, limits)
+    day = steps_of_a_day(history.step)
+    begins = np.unique([0, *range(first, horizon, day)])
+
+    def of_each_day(values: FloatArray) -> FloatArray:
+        return np.asarray(np.maximum.reduceat(values, begins, axis=1))
+
+    wanted = [_Wanted(levels=levels, highest=of_each_day), _so_far(chances)]
+    peaks, highest = _quantiles(history, horizon, wanted)
+    return peaks, highest[:, :, -1], _reached(highest, limits)
 
 
 def steps_to(history: Frame, horizon: int, limits: FloatArray, chances: FloatArray) -> FloatArray:
@@ -58,46 +98,77 @@ def steps_to(history: Frame, horizon: int, limits: FloatArray, chances: FloatArr
     Raises:
         DataError: If there is not one limit a series, or the request is none.
     """
+    _require_limits(history, limits)
+    (highest,) = _quantiles(history, horizon, [_so_far(chances)])
+    return _reached(highest, limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Wanted:
+    """Quantiles at these levels of what ``highest`` makes of paths ``[k, horizon]``."""
+
+    levels: FloatArray
+    highest: Callable[[FloatArray], FloatArray]
+
+
+def _require_limits(history: Frame, limits: FloatArray) -> None:
     if limits.shape != (len(history.keys),) or np.isnan(limits).any():
         raise DataError(f"one limit a series is needed, {len(history.keys)} in all, got {limits.tolist()}")
+
+
+def _so_far(chances: FloatArray) -> _Wanted:
     levels = np.ascontiguousarray(1.0 - chances[::-1])
-    quantiles = _quantiles(history, horizon, levels, lambda values: np.maximum.accumulate(values, axis=1))
+    return _Wanted(levels=levels, highest=lambda values: np.asarray(np.maximum.accumulate(values, axis=1)))
+
+
+def _reached(quantiles: FloatArray, limits: FloatArray) -> FloatArray:
+    """Return after how many steps the highest value so far, ``[n, c, horizon]``, reaches a limit."""
     # The highest so far never falls; its quantiles, taken apart at each step, are told so.
     reached = np.maximum.accumulate(quantiles, axis=2)[:, ::-1] >= limits[:, None, None]
     steps = np.where(reached.any(axis=2), reached.argmax(axis=2) + 1.0, np.inf)
     return np.where(np.isnan(quantiles[:, :1, 0]), np.nan, steps)
 
 
-def _quantiles(
-    history: Frame, horizon: int, levels: FloatArray, highest: Callable[[FloatArray], FloatArray]
-) -> FloatArray:
-    """Return quantiles of what ``highest`` makes of paths ``[k, horizon]``, shape ``[n, q, whatever it makes]``."""
+def _quantiles(history: Frame, horizon: int, wanted: Sequence[_Wanted]) -> list[FloatArray]:
+    """Return what is wanted, each of shape ``[n, q, whatever its highest makes]``.
+
+    Errors of all distances speak for each, as a history holds few origins that see far: each as far ahead as it was
+    made, by the days to the power of ``DRIFT``.
+    """
     from aiops.forecasting.fleet.spread import spread
 
-    require_request(history, horizon, levels)
+    for each in wanted:
+        require_request(history, horizon, each.levels)
     day = steps_of_a_day(history.step)
-    width = highest(np.zeros((1, horizon))).shape[1]
-    found = np.full((len(history.keys), len(levels), width), np.nan)
+    off = days_off(history.start, history.step, history.length + horizon)
+    ahead = np.maximum(np.arange(1, horizon + 1) / day, 1.0) ** DRIFT
+    drifts = [each.highest(ahead[None])[0] for each in wanted]
+    n = len(history.keys)
+    results = [np.full((n, len(each.levels), len(drift)), np.nan) for each, drift in zip(wanted, drifts, strict=True)]
     for row, values in enumerate(history.values):
         if observed(values) < LEAST_POINTS:
             continue
         only = constant(values)
         if only is not None:
-            found[row] = only
+            for found in results:
+                found[row] = only
             continue
-        learned = learn(values, horizon, day)
+        learned = learn(values, horizon, day, off)
         # Of the steps that were observed, both: a gap is no reason to think that the forecast was too high.
         seen = ~np.isnan(learned.errors)
-        truth = highest(np.where(seen, learned.truth, -np.inf))
-        forecast = highest(np.where(seen, learned.truth - learned.errors, -np.inf))
-        known = np.isfinite(truth)
-        errors = np.where(known, truth, np.nan) - np.where(known, forecast, np.nan)
-        offsets = np.empty((len(levels), width))
-        spread(errors, day, levels, offsets)
-        quantiles = highest(learned.path[None])[0] + offsets * highest(learned.stretch[None])[0]
-        if np.isfinite(quantiles).all():
-            found[row] = np.sort(np.clip(quantiles, *bounds(values, history.units[row])), axis=0)
-    return found
+        of_truth = np.where(seen, learned.truth, -np.inf)
+        of_forecast = np.where(seen, learned.truth - learned.errors, -np.inf)
+        for each, found, drift in zip(wanted, results, drifts, strict=True):
+            truth = each.highest(of_truth)
+            known = np.isfinite(truth)
+            errors = np.where(known, truth, np.nan) - np.where(known, each.highest(of_forecast), np.nan)
+            offsets = np.empty((len(each.levels), len(drift)))
+            spread(errors / drift, day, each.levels, offsets)
+            restless = learned.stretch[0]  # one step ahead: nothing has grown yet
+            quantiles = each.highest(learned.path[None])[0] + offsets * drift * restless
+            if np.isfinite(quantiles).all():
+                found[row] = np.sort(possible(quantiles, values, history.units[row]), axis=0)
+    return results
 
 
 def _sliding(values: FloatArray, window: int) -> FloatArray:

@@ -1,15 +1,17 @@
-"""The pool: some forty closed-form forecasts of one series from one cutoff, compiled.
+"""The pool: some sixty closed-form forecasts of one series from one cutoff, compiled.
 
 A *profile* is one number for each slot of the day; slot 0 is the first step after the cutoff. Days are counted back
-from the cutoff, so that nothing here knows the time of day.
+from the cutoff, so that nothing here knows the time of day; the calendar says no more than which days are off.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aiops.forecasting.fleet.echo import echoes
 from aiops.forecasting.fleet.order import insert, insert_day, median, median_of_last, middle
+from aiops.forecasting.fleet.workweek import alike
 from aiops.series import FloatArray, IntArray
 from aiops.series.compiled import compiled
 
@@ -26,12 +28,15 @@ NAMES = (
     "cycle-hour", "cycle-2h", "cycle-3h", "cycle-6h",
     "day-and-median7", "factor-day", "factor-week", "factor-3d",
     "echo", "echoes3", "echoes7", "echoes7+3h",
+    "alike5", "alike10", "alike10+day",
 )  # fmt: skip
 SIZE = len(NAMES)
 
 
 @compiled
-def pool(y: FloatArray, end: int, horizon: int, day: int, echo: IntArray, out: FloatArray) -> None:
+def pool(
+    y: FloatArray, end: int, horizon: int, day: int, echo: IntArray, off: NDArray[np.bool_], out: FloatArray
+) -> None:
     """Fill ``out`` with every forecast of ``y[end : end + horizon]`` from ``y[:end]``.
 
     Args:
@@ -40,6 +45,7 @@ def pool(y: FloatArray, end: int, horizon: int, day: int, echo: IntArray, out: F
         horizon: Steps to forecast.
         day: Steps of a day.
         echo: Distances at which the series resembles itself, from ``echo.distances``.
+        off: Whether each step is on a day off, shape ``[end + horizon]`` at least.
         out: Shape ``[SIZE, horizon]``; a row that cannot be formed repeats the first, and the first falls back to the
             median of what there is. All NaN if nothing was observed.
     """
@@ -100,8 +106,9 @@ def pool(y: FloatArray, end: int, horizon: int, day: int, echo: IntArray, out: F
     for h in range(horizon):
         out[48, h] = 0.5 * (out[0, h] + out[3, h])
     _factor(y, end, horizon, day, profile, out)
-    out[52:56, :] = np.nan
+    out[52:59, :] = np.nan
     echoes(y, end, horizon, day, echo, out[52:56])
+    alike(y, end, horizon, day, off, out[56:59])
     for row in range(SIZE):
         for h in range(horizon):
             if np.isnan(out[row, h]):

@@ -7,6 +7,7 @@ Recent origins lie hours before it: after a shift they are the only ones that kn
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aiops.forecasting.fleet.pool import SIZE, pool
 from aiops.series import FloatArray, IntArray
@@ -23,13 +24,19 @@ SHARPNESS = 16.0
 """A forecast with twice the mean root error of the best has a weight smaller by 2 to this power."""
 CONTENDERS = 12
 """How many forecasts are combined at most."""
-TRUST_IN_UNREST = 0.2
+TRUST_IN_UNREST = 0.3
 """Power of the ratio of the latest to usual errors that the spread follows: hours say less than a fortnight."""
 LEAST_UNREST, MOST_UNREST = -2.0, 1.0
 """Bounds of the logarithm of that ratio."""
+MIDDLE = 0.25
+"""The forecast is the mean of so much of the weight on either side of the median: a bit steadier than the median."""
+AGREED = 0.3
+"""Where so much of the weight names the median itself, nothing is averaged: a flat series stays flat."""
 SMALL = 1e-3
 """Errors below this share of the usual daily change are alike."""
 NEVER = np.inf
+LAST = 1e300
+"""Rank of a forecast that says what another has said: it is chosen after all others."""
 
 
 def origins(length: int, horizon: int, day: int) -> tuple[IntArray, int]:
@@ -69,6 +76,7 @@ def combine(
     daily: int,
     edges: IntArray,
     echo: IntArray,
+    off: NDArray[np.bool_],
     scale: float,
     path: FloatArray,
     errors: FloatArray,
@@ -77,7 +85,7 @@ def combine(
     chosen: IntArray,
     weight: FloatArray,
 ) -> None:
-    """Combine the pool for one series: a weighted median a step.
+    """Combine the pool for one series: what is in the middle of the weighted forecasts, a step.
 
     Args:
         y: History, shape ``[n]``, its first value observed.
@@ -87,6 +95,7 @@ def combine(
         daily: How many of them are daily.
         edges: Bands, from ``bands``.
         echo: Distances at which the series resembles itself, from ``echo.distances``.
+        off: Whether each step is on a day off, shape ``[n + horizon]``.
         scale: Usual daily change of the series.
         path: Filled with the combination from the cutoff on, shape ``[horizon]``.
         errors: Filled with observed minus forecast at the daily origins, each weighted by the other days only; shape
@@ -98,9 +107,9 @@ def combine(
     """
     n = len(y)
     for origin in range(len(back)):
-        pool(y, n - back[origin], horizon, day, echo, every[origin])
+        pool(y, n - back[origin], horizon, day, echo, off, every[origin])
         _score(y[n - back[origin] :], every[origin], edges, losses[origin])
-    pool(y, n, horizon, day, echo, every[len(back)])
+    pool(y, n, horizon, day, echo, off, every[len(back)])
     least = SMALL * scale
     sums = np.zeros((SIZE, len(edges) - 1))
     recent = np.zeros((SIZE, len(edges) - 1))
@@ -109,7 +118,9 @@ def combine(
     _add_up(losses, daily, edges, least, sums, weights, recent, recent_weights)
 
     rank = np.empty(SIZE)
+    repeats = np.empty(SIZE, dtype=np.bool_)
     for band in range(len(edges) - 1):
+        _repeats(every[len(back)], edges[band], edges[band + 1], repeats)
         for origin in range(daily + 1):
             for member in range(SIZE):
                 total, mass = sums[member, band], weights[daily, band]
@@ -120,6 +131,8 @@ def combine(
                     total -= weights[origin, band] * np.sqrt(losses[origin, member, band] + least)
                     mass -= weights[origin, band]
                 rank[member] = total / mass if mass > 1e-12 else 1.0
+                if repeats[member]:
+                    rank[member] = LAST
             _choose(rank, chosen[band], weight[band])  # the last origin is the cutoff: its choice is what stays
             if origin == daily:
                 _middle_path(every[len(back)], edges[band], edges[band + 1], chosen[band], weight[band], path)
@@ -133,11 +146,18 @@ def combine(
 
 @compiled
 def again(
-    y: FloatArray, day: int, edges: IntArray, echo: IntArray, chosen: IntArray, weight: FloatArray, path: FloatArray
+    y: FloatArray,
+    day: int,
+    edges: IntArray,
+    echo: IntArray,
+    off: NDArray[np.bool_],
+    chosen: IntArray,
+    weight: FloatArray,
+    path: FloatArray,
 ) -> None:
     """Fill ``path`` from the end of ``y`` on with what ``combine`` chose earlier: one pool, no backtest."""
     every = np.empty((SIZE, len(path)))
-    pool(y, len(y), len(path), day, echo, every)
+    pool(y, len(y), len(path), day, echo, off, every)
     for band in range(len(edges) - 1):
         _middle_path(every, edges[band], edges[band + 1], chosen[band], weight[band], path)
 
@@ -256,14 +276,33 @@ def _choose(rank: FloatArray, chosen: IntArray, weight: FloatArray) -> None:
 
 
 @compiled
+def _repeats(forecasts: FloatArray, first: int, last: int, out: NDArray[np.bool_]) -> None:
+    """Tell which forecasts are the latest day once more, as an echo of one day is: it would be weighed twice.
+
+    A level is left alone: that several agree on it is what keeps a flat series flat.
+    """
+    for member in range(len(forecasts)):
+        out[member] = member > 0
+        level = True
+        for h in range(first, last):
+            if forecasts[member, h] != forecasts[0, h]:
+                out[member] = False
+                break
+            if forecasts[member, h] != forecasts[member, first]:
+                level = False
+        if level:
+            out[member] = False
+
+
+@compiled
 def _middle_path(
     forecasts: FloatArray, first: int, last: int, chosen: IntArray, weight: FloatArray, out: FloatArray
 ) -> None:
-    """Fill ``out[first:last]`` with the weighted median of the chosen forecasts."""
+    """Fill ``out[first:last]`` with the mean of the middle of the weighted forecasts."""
     value = np.empty(len(chosen))
     share = np.empty(len(chosen))
     for h in range(first, last):
-        if weight[0] >= 0.5:
+        if weight[0] >= 0.5 + MIDDLE:
             out[h] = forecasts[chosen[0], h]
             continue
         for place in range(len(chosen)):
@@ -275,9 +314,27 @@ def _middle_path(
                 at -= 1
             value[at] = new
             share[at] = weight[place]
-        below = 0.0
-        for place in range(len(chosen)):
-            below += share[place]
-            if below >= 0.5 - 1e-12:
-                out[h] = value[place]
-                break
+        out[h] = _middle(value, share)
+
+
+@compiled
+def _middle(value: FloatArray, share: FloatArray) -> float:
+    """Return the median of sorted values where enough of the weight agrees on it, else the mean around it."""
+    below = total = mass = 0.0
+    median = value[-1]
+    found = False
+    for place in range(len(value)):
+        low = max(below, 0.5 - MIDDLE)
+        below += share[place]
+        part = min(below, 0.5 + MIDDLE) - low
+        if part > 0.0:
+            total += part * value[place]
+            mass += part
+        if not found and below >= 0.5 - 1e-12:
+            median = value[place]
+            found = True
+    agreed = 0.0
+    for place in range(len(value)):
+        if value[place] == median:
+            agreed += share[place]
+    return float(median if agreed >= AGREED else total / mass)

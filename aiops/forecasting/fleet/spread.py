@@ -8,11 +8,19 @@ from aiops.forecasting.fleet.rolling import DAY_FADES
 from aiops.series import FloatArray
 from aiops.series.compiled import compiled
 
-NEAR = 48
-"""The part of a day within which an error at another step counts much: half an hour."""
+NEAR = 96
+"""The part of a day within which an error at another step counts much: a quarter of an hour."""
+FAR_DAYS = 2.0
+"""Days over which the weight of all other steps fades."""
 FAR_SHARE = 2.0
 """Weight of all other steps together, in units of the near ones'."""
-GROWTH = 0.25
+UNSEEN = 0.25
+"""Weight of the error that is still to come, in units of one of yesterday's at the same step. It counts as one beyond
+all that were seen, which matters where few were: an hourly series needs wider intervals than one of five minutes."""
+NARROWER = 0.93
+"""What all errors are multiplied by: the daily origins were weighed without recent ones, the forecast is with them, and
+so errs less than they did."""
+GROWTH = 0.3
 """Errors beyond a day are stretched by the days ahead to this power: origins a day apart share most of what they see of
 a week, and so are fewer than they look."""
 BLOCKS = 48
@@ -23,7 +31,7 @@ BLOCKS = 48
 def spread(errors: FloatArray, day: int, levels: FloatArray, out: FloatArray) -> None:
     """Fill the quantiles of the errors of one series at each step.
 
-    An error d steps away, so many days ago, weighs ``fade ** days * (exp(-d / near) + far exp(-d / day))``.
+    An error d steps away, so many days ago, weighs ``fade ** days * (exp(-d / near) + far exp(-d / two days))``.
 
     Args:
         errors: Observed minus forecast, shape ``[n_origins, horizon]``, the latest origin last; NaN is skipped.
@@ -60,7 +68,7 @@ def spread(errors: FloatArray, day: int, levels: FloatArray, out: FloatArray) ->
         centre = 0.5 * (first + last - 1)
         for h in range(horizon):
             distance = abs(h - centre)
-            closeness[h] = np.exp(-distance / near) + far * np.exp(-distance / day)
+            closeness[h] = np.exp(-distance / near) + far * np.exp(-distance / (FAR_DAYS * day))
         total = 0.0
         for h in range(horizon):
             total += mass[h] * closeness[h]
@@ -68,7 +76,7 @@ def spread(errors: FloatArray, day: int, levels: FloatArray, out: FloatArray) ->
         q = 0
         for at in range(known):
             below += fade[at] * closeness[step[at]]
-            while q < len(levels) and below >= levels[q] * total:
+            while q < len(levels) and below >= levels[q] * total + _unseen(levels[q]):
                 out[q, first:last] = value[at]
                 q += 1
             if q == len(levels):
@@ -79,6 +87,14 @@ def spread(errors: FloatArray, day: int, levels: FloatArray, out: FloatArray) ->
 
 
 @compiled
+def _unseen(level: float) -> float:
+    """Return the weight to pass beyond a share of ``level``: an unseen error above the median lies above, and below."""
+    if level > 0.5:
+        return UNSEEN * level
+    return -UNSEEN * (1.0 - level) if level < 0.5 else 0.0
+
+
+@compiled
 def growth(ahead: int, day: int) -> float:
-    """Return what an error so many steps ahead is stretched by."""
-    return float(max(ahead / day, 1.0) ** GROWTH)
+    """Return what an error so many steps ahead is multiplied by."""
+    return float(NARROWER * max(ahead / day, 1.0) ** GROWTH)

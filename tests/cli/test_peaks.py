@@ -1,0 +1,109 @@
+"""``aiops peaks`` as a capacity planner starts it: who runs out, when, and what is told of the rest."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+STEP = 900
+END = 1_790_035_200  # midnight
+DAY = 86400 // STEP
+DAYS = 56
+
+
+def run(*arguments, cwd):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AIOPS_")}
+    return subprocess.run(
+        [sys.executable, "-m", "aiops", "peaks", "--source", "fleet", *map(str, arguments)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=clean,
+        timeout=110,
+    )
+
+
+def daily(level, seed):
+    at = np.arange(DAYS * DAY)
+    noise = np.random.default_rng(seed).normal(0, 3, len(at))
+    return level + 40 * np.sin(2 * np.pi * at / DAY) + noise
+
+
+def disk():
+    """Fills by 5 a day, and held 280 at the end."""
+    return 280 - 5 * np.arange(DAYS * DAY)[::-1] / DAY + np.random.default_rng(3).normal(0, 1, DAYS * DAY)
+
+
+@pytest.fixture
+def fleet(tmp_path):
+    folder = tmp_path / "fleet"
+    folder.mkdir()
+    series = {"disk": disk(), "shop": daily(200, 1), "free": daily(100, 2), "mail": daily(400, 4), "wrong": daily(1, 5)}
+    for name, values in series.items():
+        rows = [f"{END - STEP * (len(values) - row)},{value:.5g}" for row, value in enumerate(values)]
+        (folder / f"{name}.csv").write_text("\n".join(["timestamp,value", *rows]) + "\n")
+    limits = {"disk": "350", "shop": "", "free": "1000", "mail": "430", "wrong": "many"}
+    rows = [f"{name},GB,{limit}" for name, limit in limits.items()]
+    (folder / "index.csv").write_text("\n".join(["name,unit,limit", *rows]) + "\n")
+    return tmp_path
+
+
+def test_the_most_urgent_comes_first_and_the_interval_holds_the_day_that_is_true(fleet):
+    said = run("--format", "json", "--output", "days.csv", "--report", "peaks.html", cwd=fleet)
+    assert said.returncode == 5, said.stderr
+    assert "left out: wrong: its limit 'many' is not a number" in said.stderr
+    rows = {row["series_id"]: row for row in json.loads(said.stdout)}
+    assert list(rows) == ["mail", "disk", "free", "shop"]
+
+    end = datetime.fromtimestamp(END, UTC)
+    assert rows["mail"]["reached_10%"] == f"{end:%Y-%m-%d}"  # it passes its limit every day
+    soonest, latest = (
+        datetime.fromisoformat(rows["disk"][name] + "T00:00Z") for name in ("reached_10%", "reached_90%")
+    )
+    full = end + timedelta(days=(350 - 280) / 5)
+    assert soonest - timedelta(days=2) <= full <= latest + timedelta(days=2)
+    assert latest - soonest < timedelta(days=8)
+    assert rows["free"]["reached_10%"] is None
+    assert rows["free"]["taken_90%"] < 0.2
+    assert rows["shop"]["limit"] is None
+    assert 230 < rows["shop"]["peak_50%"] <= rows["shop"]["peak_90%"] < 290
+
+    with (fleet / "days.csv").open(newline="") as text:
+        days = list(csv.DictReader(text))
+    assert [row["day"] for row in days if row["series_id"] == "disk"] == [
+        f"{end + timedelta(days=number):%Y-%m-%d}" for number in range(28)
+    ]
+    quantiles = np.array([[float(row[name]) for name in ("q0.1", "q0.5", "q0.9", "q0.95")] for row in days])
+    assert (np.diff(quantiles, axis=1) >= 0).all()
+    page = (fleet / "peaks.html").read_text()
+    assert "<svg" in page
+    assert "2 of 3 series with a limit rather reach it than not" in page
+
+
+def test_a_limit_on_the_command_line_is_for_those_without_one(fleet):
+    said = run("--limit", 210, "--horizon", "7d", "--query", "[fs]*", "--format", "json", cwd=fleet)
+    assert said.returncode == 0, said.stderr
+    rows = {row["series_id"]: row for row in json.loads(said.stdout)}
+    assert (rows["shop"]["limit"], rows["free"]["limit"]) == (210, 1000)
+    assert rows["shop"]["reached_90%"] is not None
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--horizon", "36h"], "give whole days"),
+        (["--step", "7h"], "does not divide a day"),
+        (["--limit", "nan"], "give a number"),
+        (["--ray-address", "ray://x:1"], "goes with --engine ray"),
+    ],
+)
+def test_what_makes_no_sense_is_2(fleet, option, words):
+    said = run(*option, cwd=fleet)
+    assert said.returncode == 2, said.stderr
+    assert words in said.stderr
