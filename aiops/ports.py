@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from aiops.alerting.alert import Alert
+from aiops.alerting.feedback import Feedback
 from aiops.errors import DataError
 from aiops.forecasting.bundle import Bundle
 from aiops.series import Series
@@ -193,6 +194,18 @@ class AlertOutbox(Protocol):
 
     async def run(self) -> None:
         """Deliver, and send firing alerts again before they expire, until cancelled."""
+        ...
+
+
+class FeedbackStore(Protocol):
+    """What people said of the incidents that they were told of. What fails is logged, and stops nothing."""
+
+    def note(self, incidents: Mapping[str, Alert], now: datetime) -> None:
+        """Keep incidents that were told, so that people can speak of them."""
+        ...
+
+    def changed(self) -> Sequence[Feedback] | None:
+        """Return all feedback in the order in which it was given; None if there is none since the last call."""
         ...
 
 

@@ -204,6 +204,7 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
     from httpx import AsyncClient
 
     from aiops.adapters.alertmanager import AlertmanagerSink
+    from aiops.adapters.feedback_file import FeedbackFile
     from aiops.adapters.kept_trees import KeptTrees
     from aiops.adapters.monitor_file import MonitorFile
     from aiops.adapters.outbox import Outbox
@@ -230,6 +231,7 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
                 model=asked.model,
                 limits=asked.limits,
                 links=_links(configured),
+                feedback=FeedbackFile(asked.state / "feedback.sqlite"),
                 trees=trees,
             )
         finally:

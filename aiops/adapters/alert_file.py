@@ -98,7 +98,7 @@ class AlertFile:
         file.executemany(f"DELETE FROM {table} WHERE fingerprint = ?", [(name,) for name in names])  # noqa: S608 - ours
         file.executemany(
             f"INSERT INTO {table} (fingerprint, changed, body) VALUES (?, ?, ?)",  # noqa: S608 - a name of ours
-            [(name, epoch_seconds(entries[name].changed), _body(entries[name].alert)) for name in kept],
+            [(name, epoch_seconds(entries[name].changed), body_of(entries[name].alert)) for name in kept],
         )
 
     def _open(self) -> sqlite3.Connection | None:
@@ -121,7 +121,7 @@ class AlertFile:
             rows = file.execute(f"SELECT fingerprint, changed, body FROM {table} ORDER BY sequence")  # noqa: S608 - ours
             for name, changed, body in rows:
                 try:
-                    entries[name] = Entry(alert=_alert(body), changed=from_epoch(changed))
+                    entries[name] = Entry(alert=alert_of(body), changed=from_epoch(changed))
                 except (ValueError, KeyError, TypeError, DataError) as error:
                     _log.error("alert in the outbox cannot be read", fingerprint=name, reason=str(error))
         return file
@@ -162,7 +162,8 @@ def _opened(path: Path, tables: Iterable[str]) -> sqlite3.Connection:
     return file
 
 
-def _body(alert: Alert) -> str:
+def body_of(alert: Alert) -> str:
+    """Return an alert as JSON."""
     return json.dumps(
         {
             "status": alert.status.value,
@@ -177,7 +178,8 @@ def _body(alert: Alert) -> str:
     )
 
 
-def _alert(body: str) -> Alert:
+def alert_of(body: str) -> Alert:
+    """Return the alert that ``body_of`` wrote."""
     said = json.loads(body)
     return Alert(
         status=Status(said["status"]),

@@ -14,12 +14,11 @@ from itertools import chain, islice
 from typing import TypeVar
 
 from aiops.errors import FitFailedError
+from aiops.forecasting.limited import ONE_THREAD
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")}
-"""Environment of a worker: one thread in each, as there is one worker a core."""
 _AT_ONCE = 2
 
 

@@ -14,8 +14,8 @@ from itertools import chain, islice
 from typing import Any, TypeVar
 
 from aiops import __version__
-from aiops.adapters.local_mapper import ONE_THREAD
 from aiops.errors import ConfigError, FitFailedError, UpstreamUnavailableError
+from aiops.forecasting.limited import ONE_THREAD
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

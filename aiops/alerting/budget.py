@@ -26,9 +26,17 @@ class Budget:
     def __init__(self) -> None:
         self._told: dict[Scope, deque[datetime]] = {}
 
-    def allows(self, scope: Scope, rule: AlertRule, score: float, now: datetime) -> bool:
-        """Return whether people are to be told of an incident whose oddest point has this score."""
-        owed = self._within(scope, rule, now) - _allowed(rule) + 1
+    def allows(self, scope: Scope, rule: AlertRule, score: float, now: datetime, noise: int = 0) -> bool:
+        """Return whether people are to be told of an incident whose oddest point has this score.
+
+        Args:
+            scope: What it concerns.
+            rule: With the budget.
+            score: Of its oddest point.
+            now: The present.
+            noise: How many times ten times as rare it has to be because people called the like of it noise.
+        """
+        owed = max(self._within(scope, rule, now) - _allowed(rule) + 1, 0) + noise
         return owed <= 0 or 1.0 - score <= (1.0 - rule.page_score) * 10.0**-owed
 
     def spend(self, scope: Scope, at: datetime) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 from aiops.alerting import incident_text
 from aiops.alerting.alert import Alert, Severity, Status, fingerprint
 from aiops.alerting.budget import Budget, Scope
+from aiops.alerting.feedback import Opinions
 from aiops.alerting.rules import ANOMALOUS, SILENT, AlertRule
 
 STORM: Final = {ANOMALOUS: "ManySeriesAnomalous", SILENT: "ManySeriesSilent"}
@@ -153,6 +154,8 @@ class Incidents:
     def __init__(self, rule_of: Callable[[Alert], AlertRule], gathering: Gathering | None = None) -> None:
         self._rule_of = rule_of
         self._gathering = gathering or Gathering()
+        self.opinions = Opinions()
+        """What people said of incidents; to be replaced when they say more."""
         self._budget = Budget()
         self._rules: dict[Scope, AlertRule] = {}
         self._incidents: dict[str, list[Incident]] = defaultdict(list)  # by name and scope
@@ -267,19 +270,27 @@ class Incidents:
                 continue
             ripe = [each for each in ripe if each not in own]
         for each in ripe:
+            if self.opinions.expected(each.name, each.scope, now):
+                self._withhold(each, outcomes)
+                continue
             rule = min((self._rule_of(alert) for alert in each.members.values()), key=lambda rule: rule.alerts_a_week)
             if each.name == ANOMALOUS:
                 self._rules[each.scope] = rule
-                if not self._budget.allows(each.scope, rule, each.score, now):
-                    if not each.withheld:
-                        outcomes.append(("withheld", each.severity))
-                    each.withheld = True
+                noise = self.opinions.noise(each.name, each.scope, now)
+                if not self._budget.allows(each.scope, rule, each.score, now, noise):
+                    self._withhold(each, outcomes)
                     continue
                 self._budget.spend(each.scope, now)
             each.withheld = False
             each.opened = now
             self._recent.append(now)
             yield each
+
+    @staticmethod
+    def _withhold(incident: Incident, outcomes: list[tuple[str, Severity]]) -> None:
+        if not incident.withheld:
+            outcomes.append(("withheld", incident.severity))
+        incident.withheld = True
 
     def _new_storm(self, incidents: Sequence[Incident], now: datetime) -> Incident:
         """Return one incident for all of these; its scope is what they have in common."""

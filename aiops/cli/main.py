@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from aiops import __version__
-from aiops.cli import backtest, demo, forecast, inspect, ledger, peaks, policy, score, serve, train
+from aiops.cli import backtest, demo, feedback, forecast, inspect, ledger, peaks, policy, score, serve, train
 from aiops.cli.output import messages
 from aiops.errors import AiopsError, ConfigError, DataError, ModelError, UpstreamError
 
@@ -49,6 +49,9 @@ app.command("peaks", short_help="How high the days of the coming weeks go, and w
 app.command("serve", short_help="Scores, forecasts and alerts as a gRPC service.")(serve.serve)
 app.command("score", short_help="How odd each point of a folder is, and when a person would be told.")(score.score)
 app.command("ledger", short_help="What a scaler did each day, beside the plain HPA and the optimum.")(ledger.ledger)
+app.command("feedback", short_help="What an incident was: useful, noise or expected; and the oddest of late.")(
+    feedback.feedback
+)
 app.command("inspect", short_help="What a source holds, and whether it can be trusted.")(inspect.inspect)
 app.command("demo", short_help="The whole loop on a generated fleet, beside an empty Prometheus.")(demo.demo)
 

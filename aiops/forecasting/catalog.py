@@ -12,6 +12,7 @@ from aiops.forecasting.boosted import Boosted
 from aiops.forecasting.boosted_trees import TreeStore
 from aiops.forecasting.conformal import Conformal
 from aiops.forecasting.ets import Ets
+from aiops.forecasting.fleet.calendar import Calendar
 from aiops.forecasting.fleet.forecaster import Fleet
 from aiops.forecasting.forecaster import PathForecaster, WindowForecaster
 from aiops.forecasting.holt_winters import HoltWinters
@@ -19,6 +20,7 @@ from aiops.forecasting.mstl import Mstl
 from aiops.forecasting.naive import WEEK, SeasonalNaive
 from aiops.forecasting.prophet import Prophet, ProphetDaily
 from aiops.forecasting.selection import Selection
+from aiops.forecasting.structural import Structural
 from aiops.forecasting.window import CalibratedPeaks, ErrorUnit, LastWeek
 
 Forecaster = TypeVar("Forecaster")
@@ -36,6 +38,7 @@ PATH: dict[str, Callable[[], PathForecaster]] = {
     "holt-winters": lambda: Conformal(model=HOLT_WINTERS_OF_A_DAY),
     "ets": lambda: Conformal(model=Ets(), origins=4),
     "mstl": lambda: Conformal(model=Mstl(), origins=4),
+    "structural": lambda: Conformal(model=Structural(), origins=3),
     "prophet": lambda: Conformal(model=Prophet(), origins=3),
     # The cheap ones only: a night has room for a fit of seconds a series, not for one at each origin.
     "selection": lambda: Selection(candidates=(SeasonalNaive(), WEEKLY_NAIVE, HOLT_WINTERS_OF_A_DAY)),
@@ -50,11 +53,14 @@ WINDOW: dict[str, Callable[[], WindowForecaster]] = {
 
 
 def path_forecaster(name: str) -> PathForecaster:
-    """Make a path forecaster.
+    """Make a path forecaster; ``fleet@Europe/Berlin,DE`` is ``fleet`` by the clocks and the holidays of a place.
 
     Raises:
-        ConfigError: If there is none of this name.
+        ConfigError: If there is none of this name, or no such place.
     """
+    base, separator, place = name.partition("@")
+    if separator and base == "fleet":
+        return Fleet(calendar=Calendar.of(place))
     return _made(PATH, name)
 
 

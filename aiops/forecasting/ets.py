@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from aiops.errors import FitFailedError
+from aiops.forecasting.limited import limited
 from aiops.forecasting.per_series import block_means, filled, point_of_each
 from aiops.seasonality.periods import find_seasons
 from aiops.series import FloatArray, Frame, Series, epoch_seconds
@@ -39,10 +40,15 @@ class Ets:
     def point(self, history: Frame, horizon: int) -> FloatArray:
         """Forecast as ``PointForecaster`` says."""
         recent = history.columns(max(history.length - self.history // history.step, 0), history.length)
-        return point_of_each(recent, horizon, _path)
+        return point_of_each(recent, horizon, limited(fitted_path))
 
 
-def _path(series: Series, horizon: int) -> FloatArray:
+def fitted_path(series: Series, horizon: int) -> FloatArray:
+    """Fit one series and return its path, shape ``[horizon]``.
+
+    Raises:
+        FitFailedError: If statsmodels cannot fit it.
+    """
     seasons = find_seasons(series.values, series.step)
     period = max(seasons, key=lambda season: season.strength).period if seasons else 1
     size = next(size for size in range(1, period + 1) if period % size == 0 and period // size <= MOST_SLOTS)

@@ -10,6 +10,7 @@ import numpy as np
 
 from aiops.errors import FitFailedError
 from aiops.forecasting.ets import smoothed_path
+from aiops.forecasting.limited import limited
 from aiops.forecasting.per_series import filled, point_of_each
 from aiops.seasonality.periods import find_seasons
 from aiops.series import FloatArray, Frame, Series
@@ -37,10 +38,15 @@ class Mstl:
     def point(self, history: Frame, horizon: int) -> FloatArray:
         """Forecast as ``PointForecaster`` says."""
         recent = history.columns(max(history.length - self.history // history.step, 0), history.length)
-        return point_of_each(recent, horizon, _path)
+        return point_of_each(recent, horizon, limited(fitted_path))
 
 
-def _path(series: Series, horizon: int) -> FloatArray:
+def fitted_path(series: Series, horizon: int) -> FloatArray:
+    """Fit one series and return its path, shape ``[horizon]``.
+
+    Raises:
+        FitFailedError: If statsmodels cannot fit it.
+    """
     values = filled(series.values)
     periods = [season.period for season in find_seasons(series.values, series.step) if 2 * season.period < len(values)]
     if not periods:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from aiops.errors import FitFailedError
+from aiops.forecasting.limited import limited
 from aiops.forecasting.per_series import block_means, point_of_each
 from aiops.series import FloatArray, Frame, Series, epoch_seconds
 
@@ -41,7 +42,7 @@ class Prophet:
     def point(self, history: Frame, horizon: int) -> FloatArray:
         """Forecast as ``PointForecaster`` says."""
         recent = history.columns(max(history.length - self.history // history.step, 0), history.length)
-        return point_of_each(recent, horizon, fitted_path, least=2 * max(DAY // history.step, 1))
+        return point_of_each(recent, horizon, limited(fitted_path), least=2 * max(DAY // history.step, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

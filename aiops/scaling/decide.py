@@ -65,6 +65,8 @@ class ScalingDecision:
                 return f"{_needs(self)}; forecasts are too often beyond belief, so present demand counts"
             case Reason.FORECAST_UNSKILLED:
                 return f"{_needs(self)}; forecasts serve worse than reactive scaling, so present demand counts"
+            case Reason.STEP_OBSERVED:
+                return f"{_needs(self)}, but the last step down is still observed"
             case Reason.WITHIN_TOLERANCE:
                 return f"{_needs(self)}, too few less to be worth a change"
             case Reason.SCALE_UP_LIMIT:

@@ -19,7 +19,7 @@ from aiops.scaling.plausible import Belief, believe, dips
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.scaling.reason import Reason
 from aiops.scaling.skill import Skill, learn, reactive_demand
-from aiops.scaling.state import Observation, ScalingState, known, usable
+from aiops.scaling.state import Lowered, Observation, ScalingState, known, usable
 
 _CLOCK_SKEW: Final = timedelta(hours=1)  # a state from further ahead was not left by a turn of this loop
 _MOST_NEEDS: Final = 64  # keeps the state small; each is at most 25 bytes of JSON
@@ -76,6 +76,10 @@ def step(
         keep = keep or Reason.FORECAST_MISSING  # neither what is planned for nor what is there is a reason to shrink
     elif keep is None and dip_since is not None and now - dip_since < _LONGEST_DIP:
         keep = Reason.ANOMALOUS_DIP
+    pause = policy.behavior.scale_down.pause
+    lowered = state.lowered if state.lowered is not None and now - state.lowered.at < pause else None
+    if keep is None and lowered is not None and current <= lowered.to:
+        keep = Reason.STEP_OBSERVED
     peak, doubt = planned.demand(*_read(belief, skill, demand, policy))
     low, high = _bounds(state, observation, policy, planned.min_replicas, peak)
     if belief.peak is None and doubt is Reason.CALENDAR_EVENT:
@@ -99,6 +103,8 @@ def step(
         decision = _guarded(decision, ruling, observation, policy, high)
         if acts(policy.mode, skill):
             state = put_on_trial(state, current, decision.desired, ruling.report.verdict, now)
+    if pause and decision.desired < current and (lowered is None or lowered.to != decision.desired):
+        lowered = Lowered(now, decision.desired)  # what is decided again and not followed keeps its time
     recent = [need for need in recent if need[1] > needed]
     recent.append((now, needed))
     return decision, ScalingState(
@@ -115,6 +121,7 @@ def step(
         restoring=None if state.restoring is None else min(state.restoring, high),
         lock=state.lock,
         dip_since=dip_since,
+        lowered=lowered,
         record=belief.record,
         skill=skill,
     )

@@ -204,6 +204,11 @@ class ScaleDown(Step):
         timedelta(minutes=15),
         description="Shrink to the most that any decision of this long has asked for. 0s: at once.",
     )
+    pause: Duration = Field(
+        timedelta(),
+        description="How long a step down is observed before the next one. With a guard it is guard.observe at the "
+        "least. 0s: the next one may follow at once.",
+    )
     tolerance: float = Field(
         0.1,
         ge=0,

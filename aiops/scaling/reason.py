@@ -31,6 +31,8 @@ class Reason(StrEnum):
     """Less was enough within the stabilization window (only the HPA stabilizes upwards)."""
     SCALE_DOWN_STABILIZED = "ScaleDownStabilized"
     """More was needed within the stabilization window."""
+    STEP_OBSERVED = "StepObserved"
+    """The last step down is still observed: ``behavior.scaleDown.pause``."""
     WITHIN_TOLERANCE = "WithinTolerance"
     """So few are not needed that taking them away is not worth a change."""
     HISTORY_CAP = "HistoryCap"

@@ -112,6 +112,18 @@ class Lock(NamedTuple):
     unlock: str
 
 
+class Lowered(NamedTuple):
+    """The last step down.
+
+    Attributes:
+        at: When.
+        to: The number that was set.
+    """
+
+    at: datetime
+    to: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalingState:
     """What a turn leaves for the next one; plain, small, and all there is to remember.
@@ -132,6 +144,7 @@ class ScalingState:
         restoring: The number that is being gone back to; None once it is there.
         lock: What keeps the guard locked; None if it is not.
         dip_since: Since when demand is anomalously low; None if it is not.
+        lowered: The last step down while it is observed; None if none is.
         record: What forecasts are held against.
         skill: How they did against reactive scaling.
     """
@@ -150,6 +163,7 @@ class ScalingState:
     restoring: int | None = None
     lock: Lock | None = None
     dip_since: datetime | None = None
+    lowered: Lowered | None = None
     record: Record = field(default_factory=Record)
     skill: Skill = field(default_factory=Skill)
 
@@ -213,6 +227,7 @@ class ScalingState:
             "restoring": self.restoring,
             "lock": None if self.lock is None else [epoch_seconds(self.lock.since), self.lock.unlock],
             "dipSince": _seconds(self.dip_since),
+            "lowered": None if self.lowered is None else [epoch_seconds(self.lowered.at), self.lowered.to],
             "record": self.record.to_json(),
             "skill": self.skill.to_json(),
         }
@@ -241,6 +256,7 @@ class ScalingState:
                 restoring=stored.restoring,
                 lock=None if stored.lock is None else Lock(from_epoch(stored.lock[0]), stored.lock[1]),
                 dip_since=_instant(stored.dip_since),
+                lowered=None if stored.lowered is None else Lowered(from_epoch(stored.lowered[0]), stored.lowered[1]),
                 record=Record() if stored.record is None else Record(**dict(stored.record)),
                 skill=_skill(stored),
             )
@@ -327,6 +343,7 @@ class _StoredState(_Stored):
     restoring: NonNegativeInt | None = None
     lock: tuple[float, str] | None = None
     dip_since: float | None = None
+    lowered: tuple[float, NonNegativeInt] | None = None
     record: _StoredRecord | None = None
     skill: _StoredSkill | None = None
 

@@ -198,7 +198,10 @@ def _forecast(jobs: Sequence[_Job], ask: Ask, forecaster: PathForecaster) -> Ite
     finite = np.asarray(np.isfinite(made.mean).all(axis=1) & np.isfinite(made.values).all(axis=(1, 2)))
     for job, fine in zip(jobs, finite.tolist(), strict=True):
         if not fine:
-            reason = f"too short: no error of {forecaster.name} is known before the cutoff {job.cutoff.isoformat()}"
+            reason = (
+                f"too short for {forecaster.name}, or it could not be fitted: none of its errors is known before the "
+                f"cutoff {job.cutoff.isoformat()}"
+            )
             yield job.history.key.series_id, reason
     rows = np.flatnonzero(finite).tolist()
     if rows:

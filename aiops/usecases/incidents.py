@@ -11,10 +11,11 @@ import structlog
 from aiops import telemetry
 from aiops.alerting.alert import Alert, Status
 from aiops.alerting.explain import DATA_UNTIL
+from aiops.alerting.feedback import Opinions
 from aiops.alerting.incidents import Incidents
 from aiops.alerting.links import Links
 from aiops.alerting.rules import AlertRule
-from aiops.ports import AlertOutbox, Clock
+from aiops.ports import AlertOutbox, Clock, FeedbackStore
 from aiops.series.duration import duration_text
 
 _log = structlog.get_logger(__name__)
@@ -30,11 +31,18 @@ class Desk:
         clock: The time.
         rule_of: Returns the rule of a series, by its alert.
         links: Where people go on from an alert.
+        feedback: What people say of incidents; None if nobody is asked.
     """
 
     def __init__(
-        self, outbox: AlertOutbox, clock: Clock, rule_of: Callable[[Alert], AlertRule], links: Links | None = None
+        self,
+        outbox: AlertOutbox,
+        clock: Clock,
+        rule_of: Callable[[Alert], AlertRule],
+        links: Links | None = None,
+        feedback: FeedbackStore | None = None,
     ) -> None:
+        self._feedback = feedback
         self._links = links or Links()
         self._outbox = outbox
         self._clock = clock
@@ -58,15 +66,20 @@ class Desk:
     def tell(self) -> None:
         """Put into the outbox what people are to be told now; to be called every few seconds."""
         now = self._clock.now()
+        given = self._feedback.changed() if self._feedback is not None else None
+        if given is not None:
+            self._incidents.opinions = Opinions(given)
         news = self._incidents.flush(now)
         if news.alerts:
             self._outbox.put([self._linked(alert, now) for alert in news.alerts])
         if news.told:
             self._outbox.note_told(news.told)
+            if self._feedback is not None:
+                self._feedback.note(news.told, now)
         for outcome, severity in news.outcomes:
             telemetry.counter(telemetry.INCIDENTS).labels(outcome, severity.value).inc()
             if outcome == "withheld":
-                _log.warning("incident withheld", reason="the budget of alerts a week is used up")
+                _log.warning("incident withheld", reason="its budget is used up, or feedback says so")
         self._measure(now)
 
     def _linked(self, alert: Alert, now: datetime) -> Alert:
@@ -78,6 +91,7 @@ class Desk:
         more = {
             "explain": self._links.explain(said.get("query", ""), alert.starts_at),
             "silence": self._links.silence(alert.labels),
+            "feedback": "" if self._feedback is None else f"aiops feedback {alert.fingerprint} useful|noise|expected",
         }
         return replace(alert, annotations=said | {name: link for name, link in more.items() if link})
 

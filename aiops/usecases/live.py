@@ -21,7 +21,7 @@ from aiops.alerting.rules import AlertRule
 from aiops.detection.scorer import Scorer
 from aiops.errors import ConfigError, DataError, LimitError, ModelNotFoundError
 from aiops.forecasting.boosted_trees import TreeStore
-from aiops.ports import AlertOutbox, Clock, MetricSource, ModelStore
+from aiops.ports import AlertOutbox, Clock, FeedbackStore, MetricSource, ModelStore
 from aiops.series import IntArray, Series, SeriesKey, epoch_seconds, from_epoch
 from aiops.series.duration import format_duration
 from aiops.usecases.adopted import Adopted
@@ -84,6 +84,7 @@ class Live:
         model: Name of the model in it.
         limits: How much is taken; the defaults of ``Limits`` if None.
         links: Where people go on from an alert.
+        feedback: What people say of incidents; None if nobody is asked.
         trees: Keeps what window models have learnt for the next process; None if nothing does.
 
     Raises:
@@ -102,6 +103,7 @@ class Live:
         model: str = "",
         limits: Limits | None = None,
         links: Links | None = None,
+        feedback: FeedbackStore | None = None,
         trees: TreeStore | None = None,
     ) -> None:
         self._clock = clock
@@ -123,7 +125,7 @@ class Live:
             self._champion = ChampionWatch(
                 store, model, clock, self._registry, steps=self._steps, use=self._use_champion
             )
-        self._desk = Desk(outbox, clock, self._rule_of, links)
+        self._desk = Desk(outbox, clock, self._rule_of, links, feedback)
         self._monitors = Monitors(watched, self._start, clock)
 
     def score(self, batch: PointBatch) -> ScoredBatch:

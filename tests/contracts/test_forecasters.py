@@ -11,7 +11,7 @@ from aiops.errors import ConfigError, DataError
 from aiops.forecasting.catalog import PATH, WINDOW, path_forecaster, window_forecaster
 from aiops.series import Frame, Series, SeriesKey
 
-SLOW = {"boosted", "ets", "mstl", "prophet", "prophet-daily"}
+SLOW = {"boosted", "ets", "mstl", "prophet", "prophet-daily", "structural"}
 LEVELS = np.array([0.1, 0.5, 0.9, 0.99])
 START = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR, FIVE_MINUTES = timedelta(hours=1), timedelta(minutes=5)

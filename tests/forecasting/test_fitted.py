@@ -1,14 +1,16 @@
-"""What is particular to the models that a library fits: ETS, MSTL, Prophet."""
+"""What is particular to the models that a library fits: ETS, MSTL, Prophet, structural models."""
 
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
+from aiops.forecasting import ets
 from aiops.forecasting.ets import Ets
 from aiops.forecasting.mstl import Mstl
 from aiops.forecasting.per_series import block_means, filled, point_of_each
 from aiops.forecasting.prophet import Prophet, ProphetDaily
+from aiops.forecasting.structural import Structural
 from aiops.series import Frame, SeriesKey
 
 START = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
@@ -25,7 +27,7 @@ def daily(n, step):
     return 30 + 10 * np.sin(2 * np.pi * np.arange(n) * (step / timedelta(days=1))) + noise
 
 
-@pytest.mark.parametrize("model", [Ets(), Mstl(), Prophet()], ids=lambda model: model.name)
+@pytest.mark.parametrize("model", [Ets(), Mstl(), Prophet(), Structural()], ids=lambda model: model.name)
 @pytest.mark.parametrize("minutes", [10, 60])
 def test_carries_a_daily_season_on(model, minutes, capfd):
     step = timedelta(minutes=minutes)
@@ -50,7 +52,7 @@ def test_a_fit_that_fails_spoils_its_own_row_only(monkeypatch):
     monkeypatch.setattr(ETSModel, "fit", fails_on_the_first)
     step = timedelta(hours=1)
     falling = np.concatenate([np.full(50, 100.0), np.arange(50.0)])
-    found = Ets().point(frame(np.array([falling, daily(100, step)]), step), 5)
+    found = point_of_each(frame(np.array([falling, daily(100, step)]), step), 5, ets.fitted_path)
     assert np.isnan(found[0]).all()
     assert np.isfinite(found[1]).all()
 

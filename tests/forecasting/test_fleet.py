@@ -195,10 +195,32 @@ def test_a_shift_of_hours_ago_is_followed():
     assert np.abs(forecast(y).mean[0] - truth).mean() < 5
 
 
-def test_an_outage_of_yesterday_is_no_habit():
+@pytest.mark.parametrize(
+    ("back", "odd"),
+    [
+        (slice(-20, -14), 0.0),
+        (slice(-8 * DAY, -7 * DAY), 0.0),
+        (slice(-9 * DAY, -8 * DAY), 400.0),
+        (slice(-3 * DAY, -2 * DAY), np.nan),
+        (slice(-2 * DAY, None), np.nan),
+        (slice(-12 * DAY, -5 * DAY), np.nan),
+    ],
+    ids=["outage of yesterday", "a day of zeros", "an incident", "an incident taken out", "silent for days", "a gap"],
+)
+def test_an_odd_stretch_of_the_past_is_no_habit(back, odd):
     y = daily(28) + np.random.default_rng(0).normal(0, 0.1, 28 * DAY)
-    y[-20:-14] = 0.0
-    assert np.abs(forecast(y).mean[0] - daily(29)[-DAY:]).mean() < 0.5
+    usual = forecast(y).values[0]
+    y[back] = odd
+    made = forecast(y)
+    assert np.abs(made.mean[0] - daily(29)[-DAY:]).mean() < 0.5
+    assert (made.values[0, 2] - made.values[0, 0]).mean() < 3 * (usual[2] - usual[0]).mean()
+
+
+@pytest.mark.parametrize("days_ago", [1, 5, 12])
+def test_a_level_that_moved_is_the_new_level(days_ago):
+    y = daily(28) + np.random.default_rng(0).normal(0, 0.1, 28 * DAY)
+    y[-days_ago * DAY :] += 50
+    assert np.abs(forecast(y).mean[0] - daily(29)[-DAY:] - 50).mean() < 1
 
 
 def test_intervals_cover_what_they_promise_on_noise_around_a_season():

@@ -1,5 +1,6 @@
 """What holds for the whole reducer, under any policy with calendar, prices and a maximum that may move."""
 
+import itertools
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -54,7 +55,11 @@ policies = st.fixed_dictionaries(
             {
                 "scaleUp": st.just({"maxStepReplicas": 4, "maxStepRatio": 0.5}),
                 "scaleDown": st.fixed_dictionaries(
-                    {"maxStepRatio": st.just(0.25), "stabilizationWindow": st.sampled_from(["0s", "3m", "15m"])}
+                    {
+                        "maxStepRatio": st.just(0.25),
+                        "stabilizationWindow": st.sampled_from(["0s", "3m", "15m"]),
+                        "pause": st.sampled_from(["0s", "10m"]),
+                    }
                 ),
             }
         ),
@@ -113,6 +118,16 @@ def test_no_step_is_above_its_limit_and_each_change_has_a_reason_and_a_sentence(
             assert -change <= policy.behavior.scale_down.limit(decision.current)
         assert decision.message.startswith(f"hold {decision.current}: " if not change else f"{decision.current} -> ")
         assert len(decision.message.partition(": ")[2]) > 5
+
+
+@given(policy=policies, seen=turns, current=st.integers(LEAST, MOST))
+def test_a_step_down_is_observed_before_the_next_one(policy, seen, current) -> None:
+    """Unless demand asked for more in between, which ends the observation."""
+    lived = live(policy, seen, current)
+    down = [(state.decided_at, decision) for decision, state in lived if decision.desired < decision.current <= MOST]
+
+    for (before, first), (after, second) in itertools.pairwise(down):
+        assert after - before >= policy.behavior.scale_down.pause or second.current > first.desired
 
 
 @given(policy=policies, seen=turns, current=st.integers(LEAST, MOST))

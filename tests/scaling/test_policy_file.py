@@ -37,6 +37,7 @@ def test_the_smallest_policy_and_its_defaults() -> None:
                 "maxStepReplicas": 1,
                 "maxStepRatio": 0.25,
                 "stabilizationWindow": "15m",
+                "pause": "0s",
                 "tolerance": 0.1,
             },
         },

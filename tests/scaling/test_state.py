@@ -8,7 +8,7 @@ import pytest
 from aiops.errors import DataError
 from aiops.scaling.policy import Mode
 from aiops.scaling.skill import Claim, Loss, Skill
-from aiops.scaling.state import Lock, Observation, Phase, ScalingState, Trial
+from aiops.scaling.state import Lock, Lowered, Observation, Phase, ScalingState, Trial
 
 NOW = datetime(2026, 1, 5, 12, 30, 15, 123457, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -22,6 +22,7 @@ FULL = ScalingState(
     rolled_back_at=NOW - timedelta(hours=3),
     rollbacks=(NOW - timedelta(hours=5), NOW - timedelta(hours=3)),
     dip_since=NOW - MINUTE,
+    lowered=Lowered(NOW - MINUTE, 4),
     skill=Skill(
         since=NOW - timedelta(days=2),
         judged=NOW - MINUTE,

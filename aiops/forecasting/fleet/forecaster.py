@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aiops.errors import DataError
 from aiops.forecasting.conformal import require_request
-from aiops.forecasting.fleet.calendar import days_off
+from aiops.forecasting.fleet.calendar import Calendar, Clock
 from aiops.forecasting.fleet.learned import LEAST_POINTS, Learned, constant, learn, observed, refitted
 from aiops.forecasting.forecast import Forecast
 from aiops.series import FloatArray, Frame, SeriesKey
@@ -35,31 +34,41 @@ class Fleet:
     like a percentage.
 
     The point (``mean``) is the median: what telemetry wants, whose means are made by a few spikes.
+
+    Attributes:
+        calendar: Whose time of day, weekends and holidays the series keep.
     """
+
+    calendar: Calendar = field(default_factory=Calendar)
 
     @property
     def name(self) -> str:
         """Name in the catalog, tables and reports."""
-        return "fleet"
+        return "fleet" if self.calendar == Calendar() else f"fleet@{self.calendar}"
 
     def forecast(self, history: Frame, horizon: int, levels: FloatArray) -> Forecast:
         """Forecast as ``PathForecaster`` says."""
         require_request(history, horizon, levels)
-        day = steps_of_a_day(history.step)
-        off = days_off(history.start, history.step, history.length + horizon)
-        return _forecast(history, horizon, levels, [_full(row, horizon, day, levels, off) for row in history.values])
+        clock = self.calendar.clock(history.start, history.step, history.length, horizon)
+        return _forecast(history, horizon, levels, [_full(row, clock, levels) for row in history.values])
 
     def fit(self, history: Frame, horizon: int, levels: FloatArray) -> Fit:
         """Backtest every series, and keep what it taught: on the nights after, ``Fit.forecast`` makes the pool only."""
         require_request(history, horizon, levels)
-        day = steps_of_a_day(history.step)
-        off = days_off(history.start, history.step, history.length + horizon)
+        clock = self.calendar.clock(history.start, history.step, history.length, horizon)
         kept: dict[SeriesKey, Kept] = {}
         for key, row in zip(history.keys, history.values, strict=True):
             if observed(row) >= LEAST_POINTS and constant(row) is None:
-                learned = learn(row, horizon, day, off)
-                kept[key] = Kept(learned=learned, offsets=_offsets(learned, day, levels))
-        return Fit(cutoff=history.cutoff, step=history.step, horizon=horizon, levels=levels, kept=kept)
+                learned = learn(row, clock)
+                kept[key] = Kept(learned=learned, offsets=_offsets(learned, clock.day, levels))
+        return Fit(
+            cutoff=history.cutoff,
+            step=history.step,
+            horizon=horizon,
+            levels=levels,
+            kept=kept,
+            calendar=self.calendar,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,6 +89,7 @@ class Fit:
         horizon: Steps that are forecast.
         levels: Quantile levels, shape ``[q]``.
         kept: By series; one that was constant or silent is not among them.
+        calendar: Of the forecaster.
     """
 
     cutoff: datetime
@@ -87,11 +97,13 @@ class Fit:
     horizon: int
     levels: FloatArray
     kept: dict[SeriesKey, Kept]
+    calendar: Calendar
 
     def forecast(self, history: Frame) -> Forecast:
         """Forecast a later history: the pool is made anew, weights and offsets of the quantiles are kept.
 
-        A series of which nothing is kept is backtested in full.
+        A series of which nothing is kept is backtested in full, and all are where clocks were changed since, or will
+        be within the horizon: what was kept belongs to another hour of the day.
 
         Raises:
             DataError: If the step differs, or the cutoff is not a whole number of days later: offsets belong to times
@@ -104,15 +116,16 @@ class Fit:
                 f"{history.cutoff.isoformat()} in steps of {history.step}: give a cutoff that is whole "
                 "days later, or fit anew"
             )
-        day = steps_of_a_day(self.step)
-        off = days_off(history.start, self.step, history.length + self.horizon)
+        clock = self.calendar.clock(history.start, history.step, history.length, self.horizon)
+        ends = (each + self.horizon * self.step for each in (self.cutoff, history.cutoff))
+        changed = len({self.calendar.offset(at) for at in (self.cutoff, history.cutoff, *ends)}) > 1
         made: list[_Made | None] = []
         for key, row in zip(history.keys, history.values, strict=True):
             kept = self.kept.get(key)
-            if kept is None or observed(row) < LEAST_POINTS:
-                made.append(_full(row, self.horizon, day, self.levels, off))
+            if kept is None or changed or observed(row) < LEAST_POINTS:
+                made.append(_full(row, clock, self.levels))
             else:
-                path = refitted(row, kept.learned, day, off)
+                path = refitted(row, kept.learned, clock)
                 made.append((path, path + kept.offsets))
         return _forecast(history, self.horizon, self.levels, made)
 
@@ -138,15 +151,16 @@ def bounds(values: FloatArray, unit: str) -> tuple[float, float]:
     return 0.0, PERCENT if full else np.inf
 
 
-def _full(values: FloatArray, horizon: int, day: int, levels: FloatArray, off: NDArray[np.bool_]) -> _Made | None:
+def _full(values: FloatArray, clock: Clock, levels: FloatArray) -> _Made | None:
     """Backtest and forecast one series; None if it cannot be forecast."""
     if observed(values) < LEAST_POINTS:
         return None
     only = constant(values)
     if only is not None:
+        horizon = len(clock.ahead)
         return np.full(horizon, only), np.full((len(levels), horizon), only)
-    learned = learn(values, horizon, day, off)
-    return learned.path, learned.path + _offsets(learned, day, levels)
+    learned = learn(values, clock)
+    return learned.path, learned.path + _offsets(learned, clock.day, levels)
 
 
 def _offsets(learned: Learned, day: int, levels: FloatArray) -> FloatArray:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from aiops.forecasting.fleet.calendar import Clock
 from aiops.series import FloatArray, IntArray
 
 LEAST_POINTS = 2
@@ -49,21 +49,21 @@ def observed(values: FloatArray) -> int:
     return int(np.count_nonzero(~np.isnan(values)))
 
 
-def learn(values: FloatArray, horizon: int, day: int, off: NDArray[np.bool_]) -> Learned:
+def learn(values: FloatArray, clock: Clock) -> Learned:
     """Backtest one series that has two different values at least.
 
     Args:
         values: History, shape ``[n]``; NaN marks a gap.
-        horizon: Steps to forecast.
-        day: Steps of a day.
-        off: Whether each step of history and horizon is on a day off, shape ``[n + horizon]``.
+        clock: Of the history and the horizon.
     """
     from aiops.forecasting.fleet.echo import LEAST_DAYS, distances
     from aiops.forecasting.fleet.pool import SIZE
     from aiops.forecasting.fleet.rolling import CONTENDERS, SMALL, bands, combine, origins, unrest
     from aiops.forecasting.fleet.spread import growth
 
-    y, unit = _scaled(values)
+    day, horizon = clock.day, clock.steps
+    local, moved = clock.read(values)
+    y, unit = _scaled(local)
     back, daily = origins(len(y), horizon, day)
     edges = bands(horizon, day)
     count = len(edges) - 1
@@ -81,7 +81,7 @@ def learn(values: FloatArray, horizon: int, day: int, off: NDArray[np.bool_]) ->
         daily,
         edges,
         echo,
-        off[len(values) - len(y) :],
+        clock.off[len(local) - len(y) :],
         change,
         path,
         errors,
@@ -95,11 +95,12 @@ def learn(values: FloatArray, horizon: int, day: int, off: NDArray[np.bool_]) ->
         after = y[len(y) - back[origin] :][:horizon]
         truth[origin, : len(after)] = after
     restless = unrest(errors, int(back[daily - 1]), day, SMALL * change) if daily else 1.0
+    stretch = np.array([restless * growth(ahead, day) for ahead in range(1, horizon + 1)])
     return Learned(
-        path=path * unit,
-        errors=errors * unit,
-        truth=truth * unit,
-        stretch=np.array([restless * growth(ahead, day) for ahead in range(1, horizon + 1)]),
+        path=(path * unit + moved)[clock.ahead],
+        errors=np.ascontiguousarray(errors[:, clock.ahead]) * unit,
+        truth=truth[:, clock.ahead] * unit,
+        stretch=stretch[clock.ahead],
         edges=edges,
         echo=echo,
         chosen=chosen,
@@ -107,15 +108,16 @@ def learn(values: FloatArray, horizon: int, day: int, off: NDArray[np.bool_]) ->
     )
 
 
-def refitted(values: FloatArray, learned: Learned, day: int, off: NDArray[np.bool_]) -> FloatArray:
+def refitted(values: FloatArray, learned: Learned, clock: Clock) -> FloatArray:
     """Return the path of a history that has grown since: the same forecasts of the pool, made anew."""
     from aiops.forecasting.fleet.rolling import again
 
-    y, unit = _scaled(values)
-    path = np.empty(len(learned.path))
-    off = off[len(values) - len(y) :]
-    again(y, day, learned.edges, learned.echo, off, learned.chosen, learned.weight, path)
-    return path * unit
+    local, moved = clock.read(values)
+    y, unit = _scaled(local)
+    path = np.empty(clock.steps)
+    off = clock.off[len(local) - len(y) :]
+    again(y, clock.day, learned.edges, learned.echo, off, learned.chosen, learned.weight, path)
+    return (path * unit + moved)[clock.ahead]
 
 
 def _scaled(values: FloatArray) -> tuple[FloatArray, float]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from aiops.errors import DataError
 from aiops.forecasting.conformal import require_request
-from aiops.forecasting.fleet.calendar import days_off
+from aiops.forecasting.fleet.calendar import Calendar
 from aiops.forecasting.fleet.forecaster import possible, steps_of_a_day
 from aiops.forecasting.fleet.learned import LEAST_POINTS, constant, learn, observed
 from aiops.series import FloatArray, Frame
@@ -140,7 +140,7 @@ def _quantiles(history: Frame, horizon: int, wanted: Sequence[_Wanted]) -> list[
     for each in wanted:
         require_request(history, horizon, each.levels)
     day = steps_of_a_day(history.step)
-    off = days_off(history.start, history.step, history.length + horizon)
+    clock = Calendar().clock(history.start, history.step, history.length, horizon)
     ahead = np.maximum(np.arange(1, horizon + 1) / day, 1.0) ** DRIFT
     drifts = [each.highest(ahead[None])[0] for each in wanted]
     n = len(history.keys)
@@ -153,7 +153,7 @@ def _quantiles(history: Frame, horizon: int, wanted: Sequence[_Wanted]) -> list[
             for found in results:
                 found[row] = only
             continue
-        learned = learn(values, horizon, day, off)
+        learned = learn(values, clock)
         # Of the steps that were observed, both: a gap is no reason to think that the forecast was too high.
         seen = ~np.isnan(learned.errors)
         of_truth = np.where(seen, learned.truth, -np.inf)
