@@ -7,9 +7,9 @@ import numpy as np
 
 from aiops.backtest.hpa import Hpa
 from aiops.backtest.replay import Case, replay, replay_hpa
-from aiops.backtest.study import Grid
+from aiops.backtest.study import Grid, Sweep
 from aiops.series import Series, SeriesKey
-from benchmarks.scaling.cold_start import BEGINS, first_days
+from benchmarks.scaling.cold_start import BEGINS, Young, first_days, times_less
 from benchmarks.scaling.contenders import FORECASTERS, GRID, VARIANTS, contender
 from benchmarks.scaling.traces import cases, shifted_to, through_prometheus
 from testbed.server import Server
@@ -78,3 +78,10 @@ def test_the_first_days_of_a_workload_know_nothing_of_what_follows_them() -> Non
     assert len(quiet) == len(BEGINS)
     assert quiet[0] == torn[0]
     assert quiet[1] != torn[1]
+
+
+def test_young_workloads_are_compared_at_equal_cost_even_where_nothing_is_left_unmet() -> None:
+    plain = Sweep(scaler="HPA", settings=("0.8", "0.5"), unmet=np.array([0.04, 0.01]), cost=np.array([1.0, 2.0]))
+
+    assert np.isclose(times_less([Young(plain=plain, cost=cost, unmet=0.005) for cost in (1.0, 2.0)]), 4)
+    assert times_less([Young(plain=plain, cost=1.5, unmet=0.0)]) > 1e6
