@@ -155,7 +155,7 @@ def scaling(
     require_writable(*(() if decisions else written(report)), output)
     worlds = [read_what_if(each) for each in dict.fromkeys(what_if or ())]
     prices = _prices(replica_hour, unmet_request)
-    contenders = _contenders(policy or [], forecaster or ([_OURS] if decisions else []))
+    contenders = _contenders(policy or [], forecaster or ([_OURS] if decisions and not policy else []))
     if decisions is not None and len(contenders) > 1:
         raise ConfigError("--decisions is of one policy: give --policy or --forecaster once")
     if policy and capacity is None:

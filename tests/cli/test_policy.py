@@ -189,3 +189,23 @@ def test_an_answer_to_an_slo_that_is_not_there_is_refused(folder):
     _, error = run("explain", folder / "good.yaml", "--current", 2, "--slo", "errors=0.2")
 
     assert "--slo errors=0.2: write NAME=NUMBER" in str(error)
+
+
+def test_a_backtest_follows_the_calendar_and_the_prices_of_a_policy(traces):
+    """10:00 in Berlin is 09:00 in UTC; a replica that is to serve then is asked for one window earlier."""
+    event = "{name: sale, start: 2023-11-16T10:00, end: 2023-11-16T11:00, minReplicas: 33}"
+    policy, out = traces.parent / "sale.yaml", traces.parent / "out"
+    policy.write_text(
+        f"{GOOD}forecast: {{model: holt-winters}}\nprices: {{replicaHour: 0.05, unmetRequest: 0.0001}}\n"
+        f"calendar: {{timeZone: Europe/Berlin, events: [{event}]}}\nbehavior: {{scaleUp: {{maxStepRatio: 1000}}}}\n"
+    )
+    given = ["backtest", "scaling", "--source", traces, "--policy", policy, "--workers", 1, "--decisions", out]
+
+    ended = CliRunner().invoke(app, [*map(str, given)])
+
+    assert ended.exit_code == 0, ended.exception
+    decided = [line.split(",") for line in (out / "shop.csv").read_text().splitlines()[1:]]
+    by_event = [int(at) for at, _, reason in decided if reason == "CalendarEvent"]
+    nine = 1_700_006_400 + 86_400 + 9 * 3600
+    assert (by_event[0], by_event[-1]) == (nine - 3 * 60, nine + 59 * 60)
+    assert all(int(count) >= 33 for at, count, _ in decided if nine <= int(at) < nine + 3600)
