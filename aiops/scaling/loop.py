@@ -32,6 +32,7 @@ _BLIND: Final = frozenset(
         Reason.ANOMALOUS_DIP,
     }
 )
+_HEADROOM: Final = 1.1  # of present demand, whatever a trusted forecast says: an HPA tolerates as much
 _LONGEST_DIP: Final = timedelta(hours=1)  # then it is the new normal
 
 
@@ -154,7 +155,7 @@ def _read(
             return reactive_demand(demand, policy), Reason.FORECAST_MISSING
         if not skill.trusted:
             return reactive_demand(demand, policy), Reason.FORECAST_UNSKILLED
-        return max(belief.peak, demand), belief.doubt
+        return max(belief.peak, demand * _HEADROOM), belief.doubt
     if belief.peak is not None and skill.proven and not skill.trusted:
         return demand, Reason.FORECAST_UNSKILLED
     return belief.peak, belief.doubt

@@ -25,6 +25,7 @@ from aiops.scaling.reason import Reason
 from aiops.scaling.state import Observation, Phase, ScalingState
 
 _START: Final = datetime(2026, 1, 5, tzinfo=UTC)
+_DEMAND_SHARE: Final = 0.9  # of what is forecast, where nothing is told of demand
 _DEMAND: Final[float | None] = 1.0  # before anything is forecast
 _KEPT: Final = ("replicas", "ceiling")  # left out: as in the turn before
 
@@ -151,7 +152,13 @@ def play(scenario: Scenario, policy: ScalingPolicy | None = None) -> Iterator[De
         kept |= {key: getattr(turn, key) for key in _KEPT if key in said}
         readings = turn.slos if "slos" in said else readings
         current = turn.current if turn.current is not None else current
-        demand = turn.demand if "demand" in said else demand if turn.peak_demand is None else turn.peak_demand
+        demand = (
+            turn.demand
+            if "demand" in said
+            else demand
+            if turn.peak_demand is None
+            else _DEMAND_SHARE * turn.peak_demand
+        )
         departed = False
         for _ in range(turn.times):
             now += turn.after or told.every

@@ -156,7 +156,8 @@ def reactive_demand(demand: float, policy: ScalingPolicy) -> float:
 
 
 def _replicas(demand: float, policy: ScalingPolicy) -> float:
-    return float(max(replicas_for(demand, policy.load.per_replica), policy.bounds.min_replicas))
+    most, least = policy.bounds.max_replicas, policy.bounds.min_replicas
+    return float(min(max(replicas_for(demand, policy.load.per_replica), least), most))
 
 
 def _judged(losses: _Losses, claim: Claim, level: float, passed: timedelta) -> _Losses:

@@ -273,14 +273,15 @@ class ScalingState:
         """Read what ``to_json`` wrote, or start afresh; return the state, and what was wrong (empty if nothing was).
 
         Afresh, what is there counts as needed, so nothing shrinks for a whole stabilization window. The baseline is
-        kept if it can be read: it is what the target gets back.
+        kept if it can be read: it is what the target gets back. So is the trust of forecasts that acted.
         """
         try:
             return cls.from_json(data), ""
         except DataError as error:
             baseline = data.get("baseline") if isinstance(data, Mapping) else None
             kept = baseline if isinstance(baseline, int) and baseline >= 0 else None
-            return cls(baseline=kept), str(error)
+            acted = isinstance(data, Mapping) and data.get("effectiveMode") in (Mode.FLOOR, Mode.DIRECT)
+            return cls(baseline=kept, skill=Skill(proven=acted, trusted=acted)), str(error)
 
 
 class _Stored(BaseModel):

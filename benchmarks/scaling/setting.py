@@ -36,6 +36,7 @@ from aiops.series import FloatArray
 from aiops.telemetry import configure
 from benchmarks.scaling.cold_start import Young, first_days, times_less
 from benchmarks.scaling.contenders import GRID
+from benchmarks.scaling.faults import TOO_MUCH, broken
 from benchmarks.scaling.traces import cases
 
 RESULT = Path(__file__).parent / "results" / "setting.json"
@@ -52,7 +53,6 @@ CHEAP_HPA = replace(HPA, target=1.0, behavior=Behavior(down=replace(DOWN, stabil
 DEAR_LEVELS = (0.95, 0.98, 0.99)
 SLOW_START = timedelta(seconds=300)
 WEEK = timedelta(days=7)
-TOO_MUCH = ("frozen", "tripled", "six hours late")  # a forecast that is gone is held, which is no over-forecast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,23 +107,6 @@ def measure(case: Case) -> Measured:
         young=first_days(case, OURS, HPA, BY_TARGET),
         seconds=seconds,
     )
-
-
-def broken(case: Case, peaks: FloatArray) -> dict[str, FloatArray]:
-    """Return the forecasts as they are after one of five things broke, a day into the scored time."""
-    at = int((case.start - case.history.start) // case.history.step - 1 - case.cutoffs[0])
-    at += timedelta(days=1) // case.history.step
-    late = timedelta(hours=6) // case.history.step
-    delayed = np.concatenate([np.full(late, np.nan), peaks[:-late]])
-    kinds = {
-        "healthy": peaks,
-        "frozen": np.full(len(peaks), peaks[at - 1]),
-        "halved": 0.5 * peaks,
-        "tripled": 3.0 * peaks,
-        "six hours late": delayed,
-        "gone": np.full(len(peaks), np.nan),
-    }
-    return {kind: np.concatenate([peaks[:at], wrong[at:]]) for kind, wrong in kinds.items()}
 
 
 def farthest(case: Case, policy: ScalingPolicy, peaks: FloatArray) -> float:

@@ -134,8 +134,8 @@ def test_a_blackout_does_not_keep_the_guard_from_taking_a_change_back() -> None:
         guard={"slos": [{"name": "errors", "query": "e", "threshold": 0.01}], "failureLimit": 1},
     )
     good, bad = {"errors": 0.0}, {"errors": 1.0}
-    shrunk, state = step(ScalingState(), Observation(current=10, demand=40.0, readings=good), 40.0, guarded, NOW)
-    back, _ = step(state, Observation(current=4, demand=40.0, readings=bad), 40.0, guarded, NOW + timedelta(minutes=2))
+    shrunk, state = step(ScalingState(), Observation(current=10, demand=30.0, readings=good), 40.0, guarded, NOW)
+    back, _ = step(state, Observation(current=4, demand=30.0, readings=bad), 40.0, guarded, NOW + timedelta(minutes=2))
 
     assert shrunk.desired == 4
     assert (back.desired, back.reason) == (10, Reason.ROLLED_BACK)

@@ -94,13 +94,13 @@ def test_a_state_that_was_edited_is_refused_with_the_key_and_started_afresh(data
 
     state, trouble = ScalingState.recover(data)
     assert trouble == str(caught.value)
-    assert state == ScalingState(baseline=state.baseline)
+    assert state == ScalingState(baseline=state.baseline, skill=state.skill)
 
 
 def test_the_baseline_outlives_a_state_that_cannot_be_read() -> None:
     state, _ = ScalingState.recover(FULL.to_json() | {"needs": "many"})
 
-    assert state == ScalingState(baseline=2)
+    assert state == ScalingState(baseline=2, skill=Skill(proven=True, trusted=True))
     assert ScalingState.recover(FULL.to_json()) == (FULL, "")
 
 

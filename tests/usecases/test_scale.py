@@ -233,6 +233,25 @@ def test_slo_queries_are_read_and_those_without_an_answer_are_named():
     assert found.no_reading.startswith("latency: query 'latency' matches nothing")
 
 
+@pytest.mark.parametrize(
+    ("short", "long", "reading"), [(0.5, 0.1, 0.1), (0.001, 0.1, 0.001), (0.5, None, None), (None, 0.1, None)]
+)
+def test_an_slo_of_two_windows_is_as_bad_as_the_better_of_them(short, long, reading):
+    """Both have to burn; one that has no answer leaves the SLO without one."""
+    windows = {"errors_5m": short, "errors_1h": long}
+    found = [
+        Series(key=SeriesKey.of(name), start=START, step=MINUTE, values=np.full(N, level))
+        for name, level in windows.items()
+        if level is not None
+    ]
+    slo = Slo(name="errors", query="errors_$window", threshold=0.01, windows=(5 * MINUTE, 60 * MINUTE))
+    turn = turn_with(
+        Told(cutoff=NOW - MINUTE), Target(), source=MemorySource([demand(), *found]), guard=Guard(slos=(slo,))
+    )
+    assert turn.readings == {"errors": reading}
+    assert bool(turn.no_reading) is (reading is None)
+
+
 def test_a_model_that_nobody_has_is_no_forecast_and_harm_is_still_taken_back():
     """The image of the service may lack the model of the spec; the guard does not need it."""
     flat = np.full(N, 1000.0)
