@@ -19,7 +19,7 @@ from aiops.forecasting.fleet.learned import LEAST_POINTS, constant, learn, obser
 from aiops.series import FloatArray, Frame
 
 DRIFT = 0.5
-"""Errors about the maximum of a day grow with the days ahead to this power, as those of a random walk do."""
+"""Errors about a maximum grow with the days ahead to this power, as those of a random walk do."""
 
 
 def window_maximum(history: Frame, horizon: int, window: int, levels: FloatArray) -> FloatArray:
@@ -75,7 +75,7 @@ def day_maxima(
         return np.asarray(np.maximum.reduceat(values, begins, axis=1))
 
     wanted = [_Wanted(levels=levels, highest=of_each_day), _so_far(chances)]
-    peaks, highest = _quantiles(history, horizon, wanted, drift=DRIFT)
+    peaks, highest = _quantiles(history, horizon, wanted)
     return peaks, highest[:, :, -1], _reached(highest, limits)
 
 
@@ -129,26 +129,22 @@ def _reached(quantiles: FloatArray, limits: FloatArray) -> FloatArray:
     return np.where(np.isnan(quantiles[:, :1, 0]), np.nan, steps)
 
 
-def _quantiles(history: Frame, horizon: int, wanted: Sequence[_Wanted], drift: float = 0.0) -> list[FloatArray]:
+def _quantiles(history: Frame, horizon: int, wanted: Sequence[_Wanted]) -> list[FloatArray]:
     """Return what is wanted, each of shape ``[n, q, whatever its highest makes]``.
 
-    Errors grow with the days ahead to the power of ``GROWTH``, as those of the path.
-
-    Args:
-        drift: They grow with the days to this power, if it is more; and as a history holds few origins that see far,
-            errors of all distances speak for each, each by as many days as it was ahead.
+    Errors of all distances speak for each, as a history holds few origins that see far: each as far ahead as it was
+    made, by the days to the power of ``DRIFT``.
     """
-    from aiops.forecasting.fleet.spread import GROWTH, spread
+    from aiops.forecasting.fleet.spread import spread
 
     for each in wanted:
         require_request(history, horizon, each.levels)
     day = steps_of_a_day(history.step)
     clock = Calendar().clock(history.start, history.step, history.length, horizon)
-    ahead = np.maximum(np.arange(1, horizon + 1) / day, 1.0)[None]
-    known_by = [each.highest(ahead**drift)[0] for each in wanted]
-    grown = [each.highest(ahead ** max(drift, GROWTH))[0] for each in wanted]
+    ahead = np.maximum(np.arange(1, horizon + 1) / day, 1.0) ** DRIFT
+    drifts = [each.highest(ahead[None])[0] for each in wanted]
     n = len(history.keys)
-    results = [np.full((n, len(each.levels), len(far)), np.nan) for each, far in zip(wanted, grown, strict=True)]
+    results = [np.full((n, len(each.levels), len(drift)), np.nan) for each, drift in zip(wanted, drifts, strict=True)]
     for row, values in enumerate(history.values):
         if observed(values) < LEAST_POINTS:
             continue
@@ -162,14 +158,14 @@ def _quantiles(history: Frame, horizon: int, wanted: Sequence[_Wanted], drift: f
         seen = ~np.isnan(learned.errors)
         of_truth = np.where(seen, learned.truth, -np.inf)
         of_forecast = np.where(seen, learned.truth - learned.errors, -np.inf)
-        for each, found, near, far in zip(wanted, results, known_by, grown, strict=True):
+        for each, found, drift in zip(wanted, results, drifts, strict=True):
             truth = each.highest(of_truth)
             known = np.isfinite(truth)
             errors = np.where(known, truth, np.nan) - np.where(known, each.highest(of_forecast), np.nan)
-            offsets = np.empty((len(each.levels), len(far)))
-            spread(errors / near, day, each.levels, offsets)
+            offsets = np.empty((len(each.levels), len(drift)))
+            spread(errors / drift, day, each.levels, offsets)
             restless = learned.stretch[0]  # one step ahead: nothing has grown yet
-            quantiles = each.highest(learned.path[None])[0] + offsets * far * restless
+            quantiles = each.highest(learned.path[None])[0] + offsets * drift * restless
             if np.isfinite(quantiles).all():
                 found[row] = np.sort(possible(quantiles, values, history.units[row]), axis=0)
     return results
