@@ -46,7 +46,8 @@ def confidence(values: FloatArray) -> str:
     level = "high" if seen >= _SOLID else "medium" if seen >= _FAIR else "low"
     if missing > 0.2:
         level = "low"
-    return f"{level}: {seen:,} points of history, {missing:.1%} missing".replace(",", " ", 1)
+    count = f"{seen:,}".replace(",", " ")
+    return f"{level}: {count} points of history, {missing:.1%} missing"
 
 
 def is_trend(values: FloatArray, points: int) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from aiops.detection.detector import Detector
 from aiops.detection.fleet import FleetDetector
+from aiops.detection.gaussian import GaussianDetector
 from aiops.detection.halfspace import HalfSpaceDetector
 from aiops.detection.residual import ResidualDetector
 from aiops.errors import ConfigError
@@ -15,6 +16,7 @@ CATALOG: Final[Mapping[str, Callable[[], Detector[Any]]]] = {
     "fleet": FleetDetector,
     "residual": ResidualDetector,
     "halfspace": HalfSpaceDetector,
+    "gaussian": GaussianDetector,
 }
 
 

@@ -164,7 +164,7 @@ def test_whatever_it_answers_for_an_hour_nothing_is_lost(reply):
     """A proxy in between that answers 400 to all is not taken for a verdict on each alert."""
 
     async def run(url, server):
-        clock = RehearsalClock(datetime(2026, 3, 2, tzinfo=UTC), datetime.now(UTC), 1800.0)
+        clock = RehearsalClock(datetime(2026, 3, 2, tzinfo=UTC), datetime.now(UTC), 3600.0)
         async with running(url, clock=clock, resend=timedelta(minutes=1)) as outbox:
             outbox.put([alert("A"), alert("B")])
             began = clock.now()

@@ -71,6 +71,8 @@ def test_confidence_says_how_much_is_known(points, gaps, level):
     values = np.ones(points)
     values[:gaps] = np.nan
     assert confidence(values).startswith(f"{level}: ")
+    assert confidence(np.ones(80)) == "low: 80 points of history, 0.0% missing"
+    assert confidence(np.ones(20_160)) == "high: 20 160 points of history, 0.0% missing"
 
 
 def test_the_links_lead_to_the_query_and_to_a_silence_of_the_cause():

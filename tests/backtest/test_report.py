@@ -27,6 +27,7 @@ from aiops.backtest.charts import (
     Span,
     TimeChart,
     Tone,
+    Walk,
 )
 from aiops.backtest.report import (
     MOST_ROWS,
@@ -92,6 +93,7 @@ def report(text: str = "checkout", **changes) -> Report:
         rows=((text, 0.1412, NOW, True), ('with, "quotes"', math.nan, None, False)),
         text=text,
     )
+    walk = Walk(summary=text, text=text, chart=time_chart, steps=((0, text), (3, f"{text}, later")), first_shown=3)
     given = Report(
         kind="scaling",
         title=text,
@@ -99,7 +101,15 @@ def report(text: str = "checkout", **changes) -> Report:
         command=f"aiops backtest scaling --source {text}",
         made_at=NOW,
         figures=(KeyFigure(name=text, value=0.1412, unit="%", note=text), KeyFigure(name="None", value=math.nan)),
-        sections=(Section(title=text, text=f"{text}\n\nSecond.", charts=(time_chart, plane, dots), tables=(table,)),),
+        sections=(
+            Section(
+                title=text,
+                text=f"{text}\n\nSecond.",
+                charts=(time_chart, plane, dots),
+                walks=(walk,),
+                tables=(table,),
+            ),
+        ),
         notes=(text,),
         skipped=((text, text),),
     )
@@ -135,6 +145,15 @@ def test_names_from_outside_stay_text():
     assert page.raw == plain.raw
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
     assert "".join(page.text).count(HOSTILE) > 15
+
+
+def test_a_walk_tells_its_steps_as_data():
+    page = Page(to_html(report(HOSTILE)))
+    (story,) = (attributes["data-steps"] for _, attributes in page.elements if "data-steps" in attributes)
+    assert story is not None
+    assert json.loads(story) == [[0, HOSTILE], [3, f"{HOSTILE}, later"]]
+    with pytest.raises(DataError, match="steps must rise within 0 to 4"):
+        replace(report().sections[0].walks[0], steps=((5, "beyond"),))
 
 
 def test_the_page_asks_nobody_for_anything():

@@ -22,7 +22,7 @@ for (const table of document.querySelectorAll("table")) {
 // Walks through a stretch of time: the slider, the pointer or the arrow keys choose a moment, and its story is told.
 for (const walk of document.querySelectorAll(".walk")) {
   const slider = walk.querySelector("input"), story = walk.querySelector("output");
-  const steps = JSON.parse(walk.querySelector("script").textContent), count = Number(slider.max) + 1;
+  const steps = JSON.parse(story.dataset.steps), count = Number(slider.max) + 1;
   const cursors = [...walk.querySelectorAll("svg svg")].map(plot => {
     const cursor = document.createElementNS(plot.namespaceURI, "path");
     cursor.setAttribute("class", "cursor");

@@ -26,14 +26,14 @@ _Made = tuple[FloatArray, FloatArray]
 class Fleet:
     """A PathForecaster for every series of a fleet: milliseconds a series, calibrated by its own past.
 
-    Fifty closed-form forecasts (``pool``) are tried at 14 daily and three recent origins of the series' own history.
-    Each step is forecast by the median of the best of them, weighted by how wrong they were in that band of the horizon
+    Some sixty closed forms (``pool``) are tried at 14 daily and three recent origins of the series' own history.
+    Each step is forecast by the middle of the best of them, weighted by how wrong they were in that band of the horizon
     (``rolling``). The errors that combinations weighted by the *other* days made give the quantiles (``spread``), a
     little wider where the latest half day was harder to forecast than usual, and narrower where it was easier; wider,
     too, more than a day ahead. No quantile falls below 0 where history never did, nor above 100 where history looks
     like a percentage.
 
-    The point (``mean``) is the median: what telemetry wants, whose means are made by a few spikes.
+    The point (``mean``) estimates the median: what telemetry wants, whose means are made by a few spikes.
 
     Attributes:
         calendar: Whose time of day, weekends and holidays the series keep.
