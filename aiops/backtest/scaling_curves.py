@@ -51,8 +51,8 @@ def kinds(sweeps: Mapping[str, Sequence[Sweep]], profiles: Mapping[str, Profile]
         if not part:
             continue
         compared = compare(part, cost)
-        count = f"{len(part)} {kind.lower()} workload{'s' if len(part) > 1 else ''}"
-        charts.append(plane(compared, f"{kind}: {len(part)} of {len(sweeps)} workloads", f"The mean over {count}."))
+        where = f"{compared.where[:1].upper()}{compared.where[1:]}."
+        charts.append(plane(compared, f"{kind}: {len(part)} of {len(sweeps)} workloads", where))
         default = compared.unmet[DEFAULT_HPA]
         for name, curve in compared.curves.items():
             cells: list[Cell] = [kind.lower(), len(part), name]

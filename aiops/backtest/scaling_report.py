@@ -125,7 +125,7 @@ def _bills(sweeps: Mapping[str, Sequence[Sweep]], closer: Closer) -> tuple[KeyFi
     lowest = {name: float(bills(same, closer.prices).min()) for name, same in by_scaler(sweeps).items()}
     best = min(lowest, key=lowest.__getitem__)
     others = ", ".join(f"{name} {number(lowest[name])}" for name in lowest if name != best)
-    return (KeyFigure(name=f"Bill with {best}", value=lowest[best], unit="in your currency", note=others),)
+    return (KeyFigure(name=f"Bill with {best}", value=lowest[best], note=f"in your currency; {others}"),)
 
 
 def _sections(sweeps: Mapping[str, Sequence[Sweep]], compared: Comparison, closer: Closer) -> list[Section]:

@@ -121,7 +121,7 @@ def each_of(
     results: dict[int, Result] = {}
     skipped: list[Skipped] = []
     progress(0, len(cases))
-    for done, (index, result) in enumerate(mapper.map(work, cases), start=1):
+    for done, (index, result) in enumerate(mapper.map(partial(_afresh, work), cases), start=1):
         if isinstance(result, AiopsError):
             skipped.append((cases[index].name, str(result)))
         elif isinstance(result, Exception):
@@ -169,6 +169,11 @@ def frames_of(series: Sequence[Series]) -> list[Frame]:
     for each in series:
         groups.setdefault((each.step, each.start, len(each)), []).append(each)
     return [Frame.of(group) for group in groups.values()]
+
+
+def _afresh(work: Callable[[Case], Result], case: Case) -> Result:
+    """Work on a copy: what a case computes of itself is megabytes, and goes with it."""
+    return work(replace(case))
 
 
 def _sweep(contenders: Sequence[Contender], grid: Grid, case: Case) -> Swept:

@@ -44,7 +44,7 @@ def times_less(found: list[Young]) -> float:
     """Return how many times less ours leaves unmet than the default HPA, at equal cost, in the mean of some traces."""
     cost = sum(each.cost for each in found) / len(found)
     unmet = sum(each.unmet for each in found) / len(found)
-    return unmet_at(mean([each.plain for each in found]).curve(), cost) / unmet
+    return unmet_at(mean([each.plain for each in found]).curve(), cost) / max(unmet, 1e-9)
 
 
 def _young(case: Case, age: timedelta) -> Case:

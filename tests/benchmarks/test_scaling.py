@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from aiops.backtest.hpa import Hpa
-from aiops.backtest.replay import replay, replay_hpa
+from aiops.backtest.replay import Case, replay, replay_hpa
+from aiops.backtest.study import Grid, Sweep
+from aiops.series import Series, SeriesKey
+from benchmarks.scaling.cold_start import BEGINS, Young, first_days, times_less
 from benchmarks.scaling.contenders import FORECASTERS, GRID, VARIANTS, contender
 from benchmarks.scaling.traces import cases, shifted_to, through_prometheus
 from testbed.server import Server
@@ -51,3 +54,34 @@ def test_the_grid_is_the_protocols() -> None:
     assert [window / timedelta(minutes=1) for window in GRID.down_windows] == [5, 15, 30, 60]
     for name in (*FORECASTERS, *VARIANTS):
         assert contender(name).policy.forecast.window == timedelta(minutes=4)
+
+
+def test_the_first_days_of_a_workload_know_nothing_of_what_follows_them() -> None:
+    random = np.random.default_rng(2)
+    minute = np.arange(4 * 1440)
+    calm = 200 + 80 * np.sin(2 * np.pi * minute / 1440) + random.gamma(2.0, 4.0, len(minute))
+    wild = np.where(minute < 1440, calm, calm * random.uniform(0.5, 2.0, len(minute)))
+    born, grid = datetime(2026, 3, 2, tzinfo=UTC), Grid(targets=(0.5,), down_windows=())
+
+    def young(values: np.ndarray) -> list[tuple[float, float]]:
+        case = Case(
+            name="shop",
+            history=Series(key=SeriesKey("shop"), start=born, step=timedelta(minutes=1), values=values),
+            capacity_per_replica=10.0,
+            start=born + timedelta(days=3),
+            end=born + timedelta(days=4),
+        )
+        found = first_days(case, contender("holt-winters"), Hpa(target=0.95), grid)
+        return [(each.cost, each.unmet) for each in found]
+
+    quiet, torn = young(calm), young(wild)
+    assert len(quiet) == len(BEGINS)
+    assert quiet[0] == torn[0]
+    assert quiet[1] != torn[1]
+
+
+def test_young_workloads_are_compared_at_equal_cost_even_where_nothing_is_left_unmet() -> None:
+    plain = Sweep(scaler="HPA", settings=("0.8", "0.5"), unmet=np.array([0.04, 0.01]), cost=np.array([1.0, 2.0]))
+
+    assert np.isclose(times_less([Young(plain=plain, cost=cost, unmet=0.005) for cost in (1.0, 2.0)]), 4)
+    assert times_less([Young(plain=plain, cost=1.5, unmet=0.0)]) > 1e6
