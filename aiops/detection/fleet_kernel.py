@@ -24,7 +24,7 @@ from aiops.detection.fleet_levels import (
     season_of,
     step_of,
 )
-from aiops.detection.fleet_record import BINS, TABLES, VIEWS
+from aiops.detection.fleet_record import BINS, RECORD, TABLES, VIEWS
 from aiops.detection.fleet_tables import (
     BINS_A_DECADE,
     LOWEST,
@@ -40,11 +40,13 @@ from aiops.detection.fleet_tables import (
     rate_of,
     share_of,
 )
+from aiops.detection.prefetch import LINE_BYTES, prefetch
 from aiops.series import FloatArray, IntArray
 from aiops.series.compiled import machine_code
 
 JOINT = 2 * VIEWS  # the last table
 _NEW_FORECAST = 60
+_LINES = -(-RECORD.itemsize // LINE_BYTES)
 
 
 @machine_code
@@ -101,6 +103,9 @@ def advance(
     """
     residual, places, rates = np.empty(VIEWS), np.zeros(VIEWS), np.empty(VIEWS)
     for i in range(len(rows)):
+        if i + 1 < len(rows):
+            for line in range(_LINES):  # the next record is loaded while this one is worked on: half of the time
+                prefetch(cells, rows[i + 1], line)
         found[:, i] = np.nan
         cell = cells[rows[i]]
         seen = cell["seen"]

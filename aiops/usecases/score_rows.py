@@ -15,8 +15,9 @@ from aiops.series import FloatArray
 from aiops.series.compiled import compiled
 
 _LEAST = -2.5  # about what an ordinary minute says
-_RISES, _FADES = 0.5, 0.05  # how fast the cover of an incident follows its points, up and down
-_RAISED = 0.3
+_FADES = 0.04  # how fast the cover of an incident follows its points down; up, it does at once
+_RAISED = 1.0
+_BENDS = 0.5  # below once a week: from there on the cover rises ever less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,8 +62,8 @@ def score_rows(stamps: FloatArray, values: FloatArray, step: timedelta | None, b
 def covered(replayed: FloatArray) -> FloatArray:
     """Return -log10(alerts a week), raised where the points before were odd: the score of an incident is to cover it.
 
-    It is raised to what the views said of the last twenty points, faster up than down, and a bit; never beyond "once a
-    week": the cover alone tells nobody.
+    It is raised to a tenth of the alerts a week that the views said, fading over about 25 points; it comes near "once a
+    week" and never gets there: the cover alone tells nobody.
 
     Args:
         replayed: Of ``FleetDetector.replay``, shape ``[2, n]``.
@@ -79,5 +80,8 @@ def _covered(replayed: FloatArray, found: FloatArray) -> None:
             continue
         rarity = -math.log10(max(replayed[0, i], 1e-300))
         views = replayed[1, i]
-        lately += (_RISES if views > lately else _FADES) * (views - lately)
-        found[i] = max(rarity, min(lately + _RAISED, 0.0))
+        lately = max(views, lately + _FADES * (views - lately))
+        cover = lately + _RAISED
+        if cover > -_BENDS:
+            cover = -_BENDS * math.exp(-(cover + _BENDS) / _BENDS)
+        found[i] = max(rarity, cover)

@@ -26,7 +26,7 @@ def growing(days: int = 28) -> Series:
 def test_more_room_is_less_likely_used_and_later():
     history = growing()
     highest = float(history.values.max())
-    found = [exhaustion(history, share * highest) for share in (0.5, 1.0, 1.1, 1.5, 4.0)]
+    found = [exhaustion(history, share * highest) for share in (0.5, 1.0, 1.1, 1.2, 4.0)]
     for tight, wide in itertools.pairwise(found):
         assert all(a >= b for a, b in zip(tight.chances, wide.chances, strict=True))
         for early, late in zip(tight.dates, wide.dates, strict=True):
