@@ -18,9 +18,10 @@ Scope = tuple[tuple[str, str], ...]
 class Budget:
     """Counts the incidents that people were told of, by scope.
 
-    At most ``alerts_a_week`` are told within any week; of less than one, one within as many weeks as that takes. What
-    goes beyond is told only if its oddest point is rare enough: ten times as rare as a page asks for, for each incident
-    that is owed. So a service with trouble every hour becomes quiet, and an incident without like is still told.
+    At most ``alerts_a_week`` are told within any week, in whole incidents; of less than one, one within as many weeks
+    as that takes. What goes beyond is told only if its oddest point is rare enough: ten times as rare as a page asks
+    for, for each incident that is owed. So a service with trouble every hour becomes quiet, and an incident without
+    like is still told.
     """
 
     def __init__(self) -> None:
@@ -63,7 +64,7 @@ class Budget:
         told = self._told.get(scope)
         if told is None:
             return 0
-        period = _WEEK * (_allowed(rule) / rule.alerts_a_week)
+        period = max(_WEEK, _WEEK / rule.alerts_a_week)
         while told and now - told[0] >= period:
             told.popleft()
         return len(told)
