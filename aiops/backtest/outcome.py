@@ -211,8 +211,10 @@ def unmet_at(curve: Sequence[Point], cost: float) -> float:
         return math.nan
     for left, right in itertools.pairwise(curve):
         if cost <= right.cost:
+            if cost == right.cost:
+                return right.unmet
             if right.unmet <= 0.0:
-                return left.unmet if cost < right.cost else 0.0
+                return left.unmet
             share = (cost - left.cost) / (right.cost - left.cost)
             return math.exp((1 - share) * math.log(left.unmet) + share * math.log(right.unmet))
     return curve[-1].unmet

@@ -64,7 +64,7 @@ class ScalingDecision:
             case Reason.FORECAST_IMPLAUSIBLE:
                 return f"{_needs(self)}; forecasts are too often beyond belief, so present demand counts"
             case Reason.FORECAST_UNSKILLED:
-                return f"{_needs(self)}; forecasts serve worse than reactive scaling, so present demand counts"
+                return f"{_needs(self)}; forecasts do not serve better than reactive scaling, so present demand counts"
             case Reason.STEP_OBSERVED:
                 return f"{_needs(self)}, but the last step down is still observed"
             case Reason.WITHIN_TOLERANCE:

@@ -22,7 +22,7 @@ from aiops.scaling.skill import Skill, learn, reactive_demand
 from aiops.scaling.state import Lowered, Observation, ScalingState, known, usable
 
 _CLOCK_SKEW: Final = timedelta(hours=1)  # a state from further ahead was not left by a turn of this loop
-_MOST_NEEDS: Final = 64  # keeps the state small; each is at most 25 bytes of JSON
+_MOST_NEEDS: Final = 48  # keeps the state small; each is at most 27 bytes of JSON
 _BLIND: Final = frozenset(
     {
         Reason.SLO_UNKNOWN,

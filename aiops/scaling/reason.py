@@ -40,7 +40,7 @@ class Reason(StrEnum):
     FORECAST_IMPLAUSIBLE = "ForecastImplausible"
     """Forecasts have been beyond that too often to be believed: present demand counts."""
     FORECAST_UNSKILLED = "ForecastUnskilled"
-    """Forecasts have lately served worse than reactive scaling would have: present demand counts."""
+    """Forecasts are not known to serve better than reactive scaling, or no longer do: present demand counts."""
     FORECAST_MISSING = "ForecastMissing"
     """There is no forecast for the window, or it is not a number: hold."""
     DATA_MISSING = "DataMissing"

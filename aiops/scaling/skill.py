@@ -18,13 +18,13 @@ from typing import Any, Final, NamedTuple
 
 from aiops.errors import DataError
 from aiops.scaling.capacity import MOST_REPLICAS, replicas_for
-from aiops.scaling.policy import ScalingPolicy
+from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.series import epoch_seconds
 
 _MEMORIES: Final = (timedelta(minutes=30), timedelta(hours=2), timedelta(days=1))
 _CLAIMS: Final = 4  # a window; keeps the state small
-_WORSE: Final = 2.0
-_MUCH_WORSE: Final = 4.0
+_WORSE: Final = 2.0  # under an HPA, which catches what is short
+_WORSE_ALONE: Final = 1.0
 _DIGITS: Final = 6  # keeps the state small
 
 
@@ -186,7 +186,8 @@ def _weighed(
     proven, trusted = skill.proven, skill.trusted
     if trusted:
         some = since is None or now - since < _MEMORIES[0]
-        trusted = some or (short <= _MUCH_WORSE and middle <= _WORSE)
+        worse = _WORSE_ALONE if policy.mode is Mode.DIRECT else _WORSE
+        trusted = some or (short <= 2.0 * worse and middle <= worse)
     elif short <= 1.0 and middle <= 1.0:
         proving = policy.trust.proving
         earned = since is not None and now - since >= proving and long <= 1.0

@@ -60,7 +60,7 @@ class Phase(StrEnum):
     ACTIVE = "Active"
     """Forecasts act, and nothing is on trial."""
     DEGRADED = "Degraded"
-    """Forecasts serve worse than reactive scaling: what they asked for is let go."""
+    """Forecasts serve worse than reactive scaling: present demand counts."""
     ON_TRIAL = "OnTrial"
     """A change is on trial: nothing more is taken away until it is over."""
     ROLLING_BACK = "RollingBack"

@@ -119,7 +119,7 @@ def test_trouble_is_waited_out_and_said(tmp_path):
     recorder = Recorder(error, error, UpstreamRejectedError("answered 401"))
 
     async def run():
-        clock = RehearsalClock(datetime(2026, 3, 2, tzinfo=UTC), datetime.now(UTC), 60.0)
+        clock = RehearsalClock(datetime(2026, 3, 2, tzinfo=UTC), datetime.now(UTC), 5.0)
         outbox = Outbox(tmp_path / "outbox.db", recorder, clock)
         outbox.put([alert("A")])
         began = clock.now()

@@ -1,11 +1,13 @@
 """What is left for the next turn: read back exactly, and refused when somebody has had a hand in it."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from aiops.errors import DataError
+from aiops.scaling.plausible import Record
 from aiops.scaling.policy import Mode
 from aiops.scaling.skill import Claim, Loss, Skill
 from aiops.scaling.state import Lock, Lowered, Observation, Phase, ScalingState, Trial
@@ -112,3 +114,22 @@ def test_a_state_that_cannot_be_is_not_made() -> None:
 def test_negative_replicas_are_refused() -> None:
     with pytest.raises(DataError, match="negative"):
         Observation(current=-1)
+
+
+def test_the_fullest_state_is_small() -> None:
+    full = replace(
+        FULL,
+        needs=tuple((NOW - (48 - i) * timedelta(seconds=30), 10_048 - i) for i in range(48)),
+        trial=None,
+        rollbacks=(NOW,) * 10,
+        restoring=10_000,
+        lock=Lock(NOW, "x" * 64),
+        record=Record(hour=500_000, highest=(123450000.0,) * 74, lowest=(12345.0,) * 74, beyond=0.123456789),
+        skill=replace(
+            FULL.skill,
+            claims=(Claim(NOW, 10_000.0, 10_000.0, 9999.123456),) * 4,
+            losses=(Loss(99.123456, 9.123456),) * 3,
+        ),
+    )
+
+    assert len(json.dumps(full.to_json())) < 4096

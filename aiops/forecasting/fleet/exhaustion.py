@@ -11,6 +11,7 @@ import numpy as np
 from aiops.errors import DataError
 from aiops.forecasting.fleet.maximum import steps_to
 from aiops.series import FloatArray, Frame, Series
+from aiops.series.coarse import block_maxima
 
 WINDOWS = (timedelta(days=7), timedelta(days=28))
 INTERVAL = (0.1, 0.5, 0.9)
@@ -19,7 +20,7 @@ INTERVAL = (0.1, 0.5, 0.9)
 _CHANCES = np.array([0.01, *np.arange(0.05, 0.96, 0.05).round(2), 0.99])
 _STEP = timedelta(hours=1)
 _LEAST = timedelta(days=14)
-"""On the development traces, with less history, one in five things came true of which the chance was said to be nil."""
+"""With less history, chances that are said to be nil come true far more often than that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +47,13 @@ def exhaustion(history: Series, limit: float) -> Exhaustion:
         limit: In its unit.
 
     Raises:
-        DataError: If its step does not divide an hour, or it is shorter than two weeks.
+        DataError: If its step is longer than an hour or does not divide one, or it is shorter than two weeks.
     """
     if history.end - history.start < _LEAST:
         raise DataError(f"{history.key}: {history.end - history.start} of history is too short: give two weeks or more")
-    hourly = _hourly(history)
+    if history.step > _STEP:
+        raise DataError(f"{history.key}: a step of {history.step} is longer than an hour")
+    hourly = block_maxima(history, _STEP)
     steps = steps_to(Frame.of([hourly]), WINDOWS[-1] // _STEP, np.array([limit]), _CHANCES)[0]
     if np.isnan(steps).any():
         raise DataError(f"{history.key}: too little is known of it to tell when a limit is reached")
@@ -70,15 +73,3 @@ def surest(found: Sequence[Exhaustion]) -> list[int]:
 def _date(hourly: Series, steps: FloatArray, chance: float) -> datetime | None:
     step = float(steps[int(np.flatnonzero(np.isclose(_CHANCES, chance))[0])])
     return hourly.end + int(step - 1) * _STEP if np.isfinite(step) else None
-
-
-def _hourly(series: Series) -> Series:
-    """Return the highest value of each hour, counted back from the end; NaN where nothing is known."""
-    if _STEP % series.step:
-        raise DataError(f"{series.key}: a step of {series.step} does not divide an hour")
-    size = _STEP // series.step
-    count = len(series) // size
-    blocks = series.values[len(series) - count * size :].reshape(count, size)
-    known = ~np.isnan(blocks)
-    highest = np.where(known.any(axis=1), np.where(known, blocks, -np.inf).max(axis=1), np.nan)
-    return Series(key=series.key, start=series.end - count * _STEP, step=_STEP, values=highest, unit=series.unit)
