@@ -164,11 +164,11 @@ def _full(values: FloatArray, clock: Clock, levels: FloatArray) -> _Made | None:
 
 
 def _offsets(learned: Learned, day: int, levels: FloatArray) -> FloatArray:
-    from aiops.forecasting.fleet.spread import spread
+    from aiops.forecasting.fleet.spread import narrowing, spread
 
     offsets = np.empty((len(levels), len(learned.path)))
     spread(learned.errors, day, levels, offsets)
-    offsets *= learned.stretch
+    offsets *= np.outer(narrowing(levels), learned.stretch)
     offsets[np.abs(levels - 0.5) < 1e-9] = 0.0  # the combination is one already
     return offsets
 

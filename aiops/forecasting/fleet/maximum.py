@@ -135,7 +135,7 @@ def _quantiles(history: Frame, horizon: int, wanted: Sequence[_Wanted]) -> list[
     Errors of all distances speak for each, as a history holds few origins that see far: each as far ahead as it was
     made, by the days to the power of ``DRIFT``.
     """
-    from aiops.forecasting.fleet.spread import spread
+    from aiops.forecasting.fleet.spread import narrowing, spread
 
     for each in wanted:
         require_request(history, horizon, each.levels)
@@ -164,8 +164,8 @@ def _quantiles(history: Frame, horizon: int, wanted: Sequence[_Wanted]) -> list[
             errors = np.where(known, truth, np.nan) - np.where(known, each.highest(of_forecast), np.nan)
             offsets = np.empty((len(each.levels), len(drift)))
             spread(errors / drift, day, each.levels, offsets)
-            restless = learned.stretch[0]  # one step ahead: nothing has grown yet
-            quantiles = each.highest(learned.path[None])[0] + offsets * drift * restless
+            offsets *= narrowing(each.levels)[:, None] * learned.stretch[0]  # one step ahead: nothing has grown yet
+            quantiles = each.highest(learned.path[None])[0] + offsets * drift
             if np.isfinite(quantiles).all():
                 found[row] = np.sort(possible(quantiles, values, history.units[row]), axis=0)
     return results

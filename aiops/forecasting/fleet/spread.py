@@ -18,8 +18,11 @@ UNSEEN = 0.25
 """Weight of the error that is still to come, in units of one of yesterday's at the same step. It counts as one beyond
 all that were seen, which matters where few were: an hourly series needs wider intervals than one of five minutes."""
 NARROWER = 0.93
-"""What all errors are multiplied by: the daily origins were weighed without recent ones, the forecast is with them, and
-so errs less than they did."""
+"""What errors are multiplied by: the daily origins were weighed without recent ones, the forecast is with them, and so
+errs less than they did."""
+TAIL = 0.975
+"""Quantiles beyond this level, and below its counterpart, are not narrowed: they are made of surges and outages, which
+recent origins foresee no better."""
 GROWTH = 0.3
 """Errors beyond a day are stretched by the days ahead to this power: origins a day apart share most of what they see of
 a week, and so are fewer than they look."""
@@ -97,4 +100,9 @@ def _unseen(level: float) -> float:
 @compiled
 def growth(ahead: int, day: int) -> float:
     """Return what an error so many steps ahead is multiplied by."""
-    return float(NARROWER * max(ahead / day, 1.0) ** GROWTH)
+    return float(max(ahead / day, 1.0) ** GROWTH)
+
+
+def narrowing(levels: FloatArray) -> FloatArray:
+    """Return what errors are multiplied by at each level, shape ``[q]``."""
+    return np.where((levels > TAIL) | (levels < 1.0 - TAIL), 1.0, NARROWER)
