@@ -129,6 +129,7 @@ def scaler(mode):
             "hpa": {"name": "web"},
             "bounds": {"minReplicas": 2, "maxReplicas": 40},
             "load": {"query": "vector(500)", "history": "1d", "capacityPerReplica": 50},
+            "trust": {"proving": "0s"},
             "behavior": {"scaleUp": {"maxStepReplicas": 40}},
         },
     }
