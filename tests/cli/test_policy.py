@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 import yaml
 from typer.testing import CliRunner
 
@@ -15,6 +16,14 @@ from aiops.errors import ConfigError
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 GOOD = "bounds: {maxReplicas: 40}\nload: {capacityPerReplica: 50}\n"
 STORY = "story: As told.\nturns:\n  - {current: 2, peakDemand: 300, desired: 6, reason: DesiredWithinRange}\n"
+
+
+@pytest.fixture(autouse=True)
+def _logs_go_where_they_went():
+    """The command line points the logs of this process at a stream that the runner closes."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ class Calendar:
     def __post_init__(self) -> None:
         try:
             ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder of zones, such as Europe
             raise ConfigError(
                 f"there is no timezone {self.timezone!r}: give an IANA name, as in Europe/Berlin"
             ) from error

@@ -169,7 +169,9 @@ def _offsets(learned: Learned, day: int, levels: FloatArray) -> FloatArray:
     offsets = np.empty((len(levels), len(learned.path)))
     spread(learned.errors, day, levels, offsets)
     offsets *= np.outer(narrowing(levels), learned.stretch)
-    offsets[np.abs(levels - 0.5) < 1e-9] = 0.0  # the combination is one already
+    # The combination is the median already, even where it erred to one side only.
+    offsets[levels <= 0.5] = np.minimum(offsets[levels <= 0.5], 0.0)
+    offsets[levels >= 0.5] = np.maximum(offsets[levels >= 0.5], 0.0)
     return offsets
 
 
