@@ -253,12 +253,14 @@ def score_folder(source: Path, output: Path, budget: float, advance: Callable[[i
     """Score a folder, series by series, and write ``series_id,timestamp,score,alert``: one line a row.
 
     Raises:
-        ConfigError: If the budget is not positive.
+        ConfigError: If the budget is not positive, or the file cannot be written.
         DataError: If the folder has no telemetry, or none of it can be used.
     """
     import csv
+    from io import TextIOWrapper
 
     from aiops.adapters.folder import FolderSource
+    from aiops.adapters.whole_file import whole_file
     from aiops.usecases.score_rows import score_rows
 
     if not 0 < budget < float("inf"):
@@ -266,7 +268,7 @@ def score_folder(source: Path, output: Path, budget: float, advance: Callable[[i
     folder = FolderSource(source)
     entries = folder.entries()
     skipped, series, rows, alerts = [], 0, 0, 0
-    with output.open("w", encoding="utf-8", newline="") as text:
+    with whole_file(output) as sink, TextIOWrapper(sink, encoding="utf-8", newline="") as text:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("series_id", "timestamp", "score", "alert"))
         for done, (entry, found) in enumerate(folder.rows(entries), start=1):
@@ -281,8 +283,8 @@ def score_folder(source: Path, output: Path, budget: float, advance: Callable[[i
                 for at, odd, told in zip(*columns, strict=True)
             )
             series, rows, alerts = series + 1, rows + len(found.stamps), alerts + int(scored.alerts.sum())
-    if not series:
-        raise DataError(f"not one of the {len(entries)} series of {source} can be used; the first: {skipped[0][1]}")
+        if not series:
+            raise DataError(f"not one of the {len(entries)} series of {source} can be used; the first: {skipped[0][1]}")
     return FolderScored(series=series, rows=rows, alerts=alerts, skipped=tuple(skipped))
 
 

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from aiops.adapters.whole_file import whole_file
 from aiops.errors import ConfigError, DataError
 from aiops.forecasting.forecast import Forecast
 from aiops.series import SeriesKey
@@ -51,8 +53,8 @@ def read_cutoffs(path: Path) -> dict[SeriesKey, list[datetime]]:
 class ForecastTable:
     """Writes rows ``series_id,cutoff,timestamp,mean,q0.1,...`` to an open file, forecast after forecast."""
 
-    def __init__(self, sink: pa.NativeFile, levels: Sequence[float]) -> None:
-        self._sink = sink
+    def __init__(self, sink: BinaryIO, levels: Sequence[float]) -> None:
+        self._sink = pa.PythonFile(sink, mode="w")
         header = [*COLUMNS, "timestamp", "mean", *(f"q{level:g}" for level in levels)]
         sink.write((",".join(header) + "\n").encode())
         self._options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
@@ -61,7 +63,7 @@ class ForecastTable:
         """Write every step of every row.
 
         Raises:
-            ConfigError: If the disk is full or the file is gone.
+            ConfigError: If the file cannot be written.
         """
         n, horizon = forecast.mean.shape
         stamps = np.datetime64(forecast.start.replace(tzinfo=None), "us") + np.arange(horizon) * np.timedelta64(
@@ -75,10 +77,7 @@ class ForecastTable:
         }
         for place, level in enumerate(forecast.levels):
             columns[f"q{level:g}"] = pa.array(np.ascontiguousarray(forecast.values[:, place]).ravel())
-        try:
-            pyarrow.csv.write_csv(pa.table(columns), self._sink, self._options)
-        except OSError as error:
-            raise _unwritable(error) from error
+        pyarrow.csv.write_csv(pa.table(columns), self._sink, self._options)
 
 
 @contextmanager
@@ -88,20 +87,8 @@ def forecast_table(path: Path, levels: Sequence[float]) -> Iterator[ForecastTabl
     Raises:
         ConfigError: If it cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with pa.OSFile(str(unfinished), "wb") as sink:
-            yield ForecastTable(sink, levels)
-        unfinished.replace(path)
-    except OSError as error:
-        raise _unwritable(error) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _unwritable(error: OSError) -> ConfigError:
-    return ConfigError(f"cannot write the forecasts: {error.strerror or error}; choose another file or make room")
+    with whole_file(path) as sink:
+        yield ForecastTable(sink, levels)
 
 
 def _repeat(n: int, horizon: int) -> pa.Array:

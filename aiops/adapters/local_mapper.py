@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from itertools import chain, islice
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
@@ -30,8 +29,9 @@ class LocalMapper:
     most two items a worker are handed out at a time.
 
     Args:
-        workers: Processes; 1 stays in this process. Work and items must be importable there: functions of a module,
-            values of arrays and dataclasses.
+        workers: Processes. 1 stays in this process, which an item that kills its worker then ends; with 2 or more,
+            nothing is ever worked on here. Work and items must be importable there: functions of a module, values of
+            arrays and dataclasses.
     """
 
     def __init__(self, workers: int = 1) -> None:
@@ -39,17 +39,15 @@ class LocalMapper:
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[int, Result | Exception]]:
         """Yield (index, result) as each is done; an item that fails yields its exception."""
-        waiting = enumerate(items)
-        first = list(islice(waiting, 2))
-        if self._workers <= 1 or len(first) < 2:
-            for index, item in chain(first, waiting):
+        coming = enumerate(items)
+        if self._workers <= 1:
+            for index, item in coming:
                 try:
                     yield index, work(item)
                 except Exception as error:  # noqa: BLE001 - the caller decides what a failed item means
                     yield index, error
             return
         left: dict[int, Item] = {}
-        coming = chain(first, waiting)
         while True:
             yield from _shared(self._workers, work, coming, left)
             if not left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 
@@ -10,7 +11,7 @@ from rich.markup import escape
 
 from aiops import __version__
 from aiops.cli import backtest, demo, feedback, forecast, inspect, ledger, peaks, policy, score, serve, train
-from aiops.cli.output import messages
+from aiops.cli.output import messages, visible
 from aiops.errors import AiopsError, ConfigError, DataError, ModelError, UpstreamError
 
 EXIT_CODES: tuple[tuple[type[AiopsError], int], ...] = (
@@ -22,6 +23,7 @@ EXIT_CODES: tuple[tuple[type[AiopsError], int], ...] = (
 UNEXPECTED = 1
 INTERRUPTED = 130
 CLOSED = 141
+TERMINATED = 143
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,7 +36,7 @@ Forecast load, score telemetry and scale workloads ahead of demand.
 
 Exit codes: 0 all done; 1 a fault of ours; 2 an option, a setting or a policy is wrong; 3 the telemetry cannot be used;
 4 Prometheus or MLflow did not answer or refused; 5 done, but some series were left out (they are named);
-130 interrupted.
+130 interrupted; 143 terminated.
 """,
 )
 app.add_typer(
@@ -66,10 +68,12 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 
 def main() -> None:
     """Run the command line; the console script."""
+    # An exit lets whoever works remove what is half done, and end its workers.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         app()
     except AiopsError as error:
-        messages.print(f"[bold red]error:[/] {escape(str(error))}")
+        messages.print(f"[bold red]error:[/] {escape(visible(str(error)))}")
         sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
     except BrokenPipeError:  # whoever read our output has seen enough; a second try at exit would say so again
         sys.stdout = None
@@ -81,3 +85,5 @@ def main() -> None:
         messages.print("[bold red]a fault in aiops; please report what follows[/]")
         traceback.print_exc()
         sys.exit(UNEXPECTED)
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -30,7 +30,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from aiops.errors import ConfigError
+from aiops.adapters.whole_file import require_whole_file, whole_file
 from aiops.series.duration import format_duration
 
 Row = Mapping[str, object]
@@ -125,42 +125,37 @@ def end_partially(skipped: Sequence[tuple[str, str]], warnings: Sequence[str] = 
         warnings: What the source said beside the data.
     """
     for warning in warnings:
-        messages.print(f"warning: {warning}", markup=False)
+        messages.print(f"warning: {visible(warning)}", markup=False)
     for series_id, reason in skipped:
-        messages.print(f"left out: {series_id}: {reason}", markup=False)
+        messages.print(f"left out: {visible(series_id)}: {visible(reason)}", markup=False)
     if skipped:
         raise typer.Exit(PARTIAL)
+
+
+def visible(text: str) -> str:
+    r"""Return text with its control characters as ``\x1b``: what stands in a file must not steer the terminal."""
+    return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
 
 
 def require_writable(*paths: Path | None) -> None:
     """Find out before long work, and not after it, that a file cannot be written.
 
     Raises:
-        ConfigError: If one cannot; an empty file is left where there was none.
+        ConfigError: If one cannot.
     """
     for path in paths:
         if path is not None:
-            with _writing(path), path.open("a", encoding="utf-8"):
-                pass
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}; choose another file") from error
+            require_whole_file(path)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file, its folder too if it is missing.
+    """Write a file, its folder too if it is missing; whole or not at all.
 
     Raises:
         ConfigError: If that cannot be done.
     """
-    with _writing(path):
-        path.write_text(text, encoding="utf-8")
+    with whole_file(path) as sink:
+        sink.write(text.encode())
 
 
 def _table(rows: Sequence[Row], title: str) -> Table:

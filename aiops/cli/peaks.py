@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aiops.cli.options import EndOption, FormatOption, QueryOption, SourceOption, duration
-from aiops.cli.output import Format, Row, end_partially, messages, progress, require_writable, write_table, write_text
+from aiops.cli.output import Format, Row, end_partially, messages, progress, require_writable, write_table
+from aiops.cli.report_files import command, write_report, written
 from aiops.cli.work import CORES, EngineOption, RayAddressOption, Reader, WorkersOption, chosen_mapper
 from aiops.errors import DataError
 from aiops.wiring import Engine
@@ -75,7 +74,7 @@ def peaks(
     from aiops.adapters.clock import SystemClock
     from aiops.usecases.peaks import Ask, Outlook, outlooks
 
-    require_writable(output, report)
+    require_writable(output, *(() if report is None else written(report)))
     ask = Ask(horizon=horizon, history=history, step=step, limit=limit)
     configured = wiring.settings()
     mapper = chosen_mapper(engine, workers, ray_address, configured)
@@ -100,12 +99,9 @@ def peaks(
     if output is not None:
         write_table([row for each in found for row in _days(each)], Format.CSV, output)
     if report is not None:
-        from aiops.backtest.report import to_html, to_json
         from aiops.usecases.peaks_report import peaks_report
 
-        page = peaks_report(found, ask, skipped, shlex.join(["aiops", *sys.argv[1:]]), datetime.now(UTC))
-        write_text(report, to_html(page))
-        write_text(report.with_suffix(".json"), to_json(page))
+        write_report(peaks_report(found, ask, skipped, command(), datetime.now(UTC)), report)
         messages.print(f"report: {report}", markup=False)
     end_partially(skipped, reader.warnings)
 

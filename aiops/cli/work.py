@@ -34,7 +34,8 @@ WorkersOption = Annotated[
     typer.Option(
         "--workers",
         min=1,
-        help="Processes that share the work; a cluster of Ray's decides itself.",
+        help="Processes that share the work. With 1 the command works itself, and a fit that kills its process ends "
+        "it. A cluster of Ray's decides itself.",
         show_default="one a core",
     ),
 ]

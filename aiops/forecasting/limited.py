@@ -79,6 +79,7 @@ class _Fitter:
         timer = threading.Timer(seconds, end)
         timer.daemon = True
         timer.start()
+        in_step = False
         try:
             asked = {
                 "fit": name,
@@ -89,14 +90,17 @@ class _Fitter:
             }
             _send(cast("IO[bytes]", self._process.stdin), asked, series.values)
             answer, path = _receive(cast("IO[bytes]", self._process.stdout))
+            in_step = True
         except (OSError, EOFError):
-            self.close()
             why = (
                 f"took longer than {seconds:g} s" if late.is_set() else "ended its process, for want of memory perhaps"
             )
             raise FitFailedError(f"{series.key}: the fit of {name} {why}") from None
         finally:
             timer.cancel()
+            timer.join()  # it may be about to kill what the next fit would be given
+            if late.is_set() or not in_step:  # after a Ctrl-C, say, the next fit would be given the answer to this one
+                self.close()
         if answer["error"]:
             raise FitFailedError(answer["error"])
         return path

@@ -129,6 +129,13 @@ def test_a_full_disk_is_2_and_leaves_no_half_file(traces, tmp_path):
     limit = 4096  # bytes a file may have: what a full disk is to the one who writes
     said = run(cwd=tmp_path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
     assert said.returncode == 2, said.stderr
-    assert "cannot write the forecasts" in said.stderr
+    assert "cannot write forecasts.csv" in said.stderr
     assert (tmp_path / "forecasts.csv").read_text() == "of yesterday\n"
     assert not list(tmp_path.glob(".forecasts*"))
+
+
+def test_a_file_is_no_folder_to_write_to(traces, tmp_path):
+    said = run("--output", "traces/shop.csv/f.csv", cwd=tmp_path)
+    assert said.returncode == 2, said.stderr
+    assert "cannot write traces/shop.csv/f.csv: Not a directory" in said.stderr
+    assert "Traceback" not in said.stderr

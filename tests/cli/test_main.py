@@ -202,6 +202,13 @@ def test_an_unknown_setting_is_2_and_names_the_nearest():
     assert "AIOPS_PROMETHEUS__TOKEN" in said.stderr
 
 
+def test_a_header_does_not_steer_the_terminal(tmp_path):
+    (tmp_path / "bad.csv").write_text("\x1b[2J\a,value\n1,2\n")
+    said = run("inspect", "--source", tmp_path / "bad.csv")
+    assert said.returncode == 3, said.stderr
+    assert r"only \x1b[2J\x07, value: its header" in said.stderr
+
+
 def test_a_page_that_cannot_be_written_is_named(folder, tmp_path):
     (tmp_path / "file").write_text("")
     said = run(

@@ -6,8 +6,9 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import typer
 
-from aiops.cli.output import Format, write_table, write_text
+from aiops.cli.output import Format, end_partially, visible, write_table, write_text
 from aiops.errors import ConfigError
 
 ROWS = [
@@ -77,3 +78,22 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"cannot write .*file/below"):
         write_text(tmp_path / "file" / "below", "text")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J\a\r\x9b", r"\x1b[2J\x07\r\x9b"),
+        ("\u202e\udc80", r"\u202e\udc80"),
+        ("Zürich, 東京\n", "Zürich, 東京\n"),
+    ],
+)
+def test_what_would_steer_a_terminal_is_shown_and_letters_are_left(text, shown):
+    assert visible(text) == shown
+
+
+def test_what_is_left_out_does_not_steer_the_terminal(capfd):
+    with pytest.raises(typer.Exit):
+        end_partially([("\x1b[2Jshop", "no value in \a")], ["\x1b]0;title"])
+    said = capfd.readouterr().err
+    assert said == "warning: \\x1b]0;title\nleft out: \\x1b[2Jshop: no value in \\x07\n"

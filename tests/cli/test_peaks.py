@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import resource
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ DAY = 86400 // STEP
 DAYS = 56
 
 
-def run(*arguments, cwd):
+def run(*arguments, cwd, preexec_fn=None):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AIOPS_")}
     return subprocess.run(
         [sys.executable, "-m", "aiops", "peaks", "--source", "fleet", *map(str, arguments)],
@@ -26,6 +27,7 @@ def run(*arguments, cwd):
         cwd=cwd,
         env=clean,
         timeout=110,
+        preexec_fn=preexec_fn,
     )
 
 
@@ -107,3 +109,18 @@ def test_what_makes_no_sense_is_2(fleet, option, words):
     said = run(*option, cwd=fleet)
     assert said.returncode == 2, said.stderr
     assert words in said.stderr
+
+
+@pytest.mark.parametrize(("option", "file"), [("--output", "days.csv"), ("--report", "peaks.html")])
+def test_a_full_disk_is_2_and_leaves_no_half_file(fleet, option, file):
+    (fleet / file).write_text("of yesterday\n")
+    limit = 1024  # bytes a file may have: what a full disk is to the one who writes
+    said = run(
+        *("--query", "[fs]*", "--workers", 1, option, file),
+        cwd=fleet,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert said.returncode == 2, said.stderr
+    assert f"cannot write {file}: File too large" in said.stderr
+    assert (fleet / file).read_text() == "of yesterday\n"
+    assert sorted(path.name for path in fleet.iterdir()) == sorted([file, "fleet"])

@@ -109,9 +109,12 @@ def test_a_series_that_goes_back_in_time_is_left_out_and_named(folder, tmp_path)
         (("--source", "nowhere", "--output", "s.csv"), 3, "does not exist"),
         (("--source", "telemetry", "--output", "s.csv", "--budget", "0"), 2, "positive number of alerts a week"),
         (("--source", "telemetry", "--output", "telemetry"), 2, "cannot write"),
+        (("--source", "telemetry", "--output", "telemetry/index.csv/s.csv"), 2, "Not a directory"),
     ],
 )
 def test_what_cannot_be_done_is_said(folder, tmp_path, arguments, code, said):
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == code
     assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["telemetry"]

@@ -180,3 +180,15 @@ def test_training_on_a_full_disk_says_so_and_leaves_no_half_bundle(fleet):
     assert "cannot write" in said.stderr
     assert "Traceback" not in said.stderr
     assert not list((fleet / "training").glob("bundles/*"))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_forecast_that_is_terminated_ends_quietly_and_leaves_nothing_behind(fleet, workers):
+    process = aiops(*FORECAST, "--workers", workers, cwd=fleet)
+    until = time.monotonic() + 60
+    while len(list(fleet.iterdir())) == 1 and time.monotonic() < until:
+        time.sleep(0.01)
+    process.terminate()
+    said = ended(process)
+    assert (said.returncode, said.stderr) == (143, "")
+    assert [path.name for path in fleet.iterdir()] == ["traces"]

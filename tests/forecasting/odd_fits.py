@@ -11,6 +11,11 @@ def sleeps(series, horizon):
     time.sleep(60)
 
 
+def naps(series, horizon):
+    time.sleep(horizon / 10)
+    return np.zeros(horizon)
+
+
 def eats(series, horizon):
     return np.ones(10**9)[:horizon]
 

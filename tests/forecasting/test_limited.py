@@ -1,5 +1,8 @@
 """A fit that takes too long, takes too much, or takes its process along costs itself only; the next one is made."""
 
+import os
+import signal
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -36,6 +39,36 @@ def test_a_fit_that_goes_wrong_says_so_and_the_next_one_is_made(fit, words):
         limited(fit, seconds=0.5 if fit is odd_fits.sleeps else 60)(SERIES, 3)
     assert "shop" in str(said.value)
     assert time.monotonic() - began < 30
+    assert limited(odd_fits.prints)(SERIES, 3).tolist() == [0.1 + 0.2] * 3
+
+
+def test_a_limit_that_is_passed_as_the_answer_arrives_is_not_laid_to_the_next_fit(monkeypatch):
+    kill = os.killpg
+
+    def kill_late(group, number):
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(1)  # so that the answer is there between the end of its time and the end of its process
+        kill(group, number)
+
+    limited(odd_fits.prints)(SERIES, 1)
+    monkeypatch.setattr(os, "killpg", kill_late)
+    assert len(limited(odd_fits.naps, seconds=0.1)(SERIES, 4)) == 4
+    assert len(limited(odd_fits.naps)(SERIES, 12)) == 12
+
+
+def test_a_fit_that_is_interrupted_leaves_no_answer_to_the_next():
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    limited(odd_fits.prints)(SERIES, 1)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(KeyboardInterrupt):
+            limited(odd_fits.naps)(SERIES, 4)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
     assert limited(odd_fits.prints)(SERIES, 3).tolist() == [0.1 + 0.2] * 3
 
 
