@@ -60,7 +60,21 @@ def _forecasting() -> list[str]:
         f"| {100 * row['coverage']:.0f} % | {row['seconds']:.3g} |"
         for row in found["models"]
     ]
-    return lines
+    return [*lines, "", *_default_forecaster()]
+
+
+def _default_forecaster() -> list[str]:
+    found = _read("forecasting/protocol.json")
+    day, covered = found["day"]["against_naive"], found["day"]["calibration"]["all"]
+    return [
+        f"`{found['model']}`, the default, on {day['windows']} windows of {day['series']} such series: "
+        f"CRPS {day['CRPS']['geometric']:.2f}, MASE {day['MASE']['geometric']:.2f}, "
+        f"worse than seasonal naive on {100 * day['worse_share']:.0f} % of the series, "
+        f"80 % interval covers {100 * covered['coverage_80']:.0f} %, "
+        f"{1 / found['cost']['series_a_core_second']:.2g} seconds a series; "
+        f"M4 hourly: OWA {found['m4']['owa']:.2f}; a week ahead by the hour, against the same hour last week: "
+        f"MASE {found['week']['against_last_week']['MASE']['geometric']:.2f}.",
+    ]
 
 
 def _detection() -> list[str]:
