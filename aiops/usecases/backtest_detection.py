@@ -116,13 +116,10 @@ class _Group:
         self._watched = WatchedSeries(
             scorer, rule, first.step, len(first) * first.step, labels=labels, group_by=group_by
         )
-        past = [each.between(each.start, self.start) for each in series]
-        self._watched.join([(each.key, each.unit) for each in series], {}, warm_up(scorer, past, [], ""))
+        self._series = series
+        self._scorer = scorer
         self._rows = np.arange(len(series), dtype=np.int64)
-        for index, each in enumerate(series):
-            row = self._watched.row(each.key)
-            assert row is not None  # noqa: S101 - it has just joined
-            self._rows[index] = row
+        self._join(range(len(series)), self.start)
 
     def known(self, column: int) -> datetime:
         """Return when the values of a column were known."""
@@ -130,9 +127,24 @@ class _Group:
 
     def take(self, column: int) -> list[Alert]:
         """Score one column and return the alerts that it changes."""
+        if column:
+            begins = ~np.isnan(self._values[:, column]) & np.isnan(self._values[:, column - 1])
+            back = [row for row in np.flatnonzero(begins).tolist() if self._watched.row(self._series[row].key) is None]
+            if back:  # taken for removed meanwhile: it joins anew, with its history, as in the service
+                self._join(back, self.start + column * self._step)
         place = self._watched.place(self.start) + column
         judged = self._watched.take(self._rows, np.full(len(self._rows), place), self._values[:, column])
         return judged.changes + self._watched.missing(place)
+
+    def _join(self, which: Sequence[int], until: datetime) -> None:
+        """Watch these series, having learnt what they sent before."""
+        series = [self._series[index] for index in which]
+        past = [each.between(each.start, until) for each in series]
+        self._watched.join([(each.key, each.unit) for each in series], {}, warm_up(self._scorer, past, [], ""))
+        for index, each in zip(which, series, strict=True):
+            row = self._watched.row(each.key)
+            assert row is not None  # noqa: S101 - it has just joined
+            self._rows[index] = row
 
 
 def _in_order(groups: Sequence[_Group]) -> Iterator[tuple[datetime, list[Alert]]]:

@@ -67,6 +67,16 @@ def test_what_comes_later_changes_nothing_of_what_was_told_before():
     assert early(scored([before])) == early(scored([later])) != []
 
 
+def test_a_series_that_is_away_for_days_is_silent_and_joins_again_with_what_it_had_learnt():
+    trouble = 3 * 1440 + 900
+    away, other = series("shop", trouble), series("calm", seed=2)
+    away.values[2 * 1440 + 10 : 3 * 1440 + 600] = np.nan
+    found = scored([away, other])
+    names = [(each.first.labels["alertname"], each.first.labels.get("service")) for each in found.told]
+    assert names == [("SeriesSilent", "shop"), ("SeriesAnomalous", "shop")]
+    assert found.told[1].alert.starts_at == START + trouble * MINUTE
+
+
 def test_the_budget_withholds_and_the_report_says_so():
     often = range(2 * 1440 + 100, 4 * 1440 - 100, 240)
     free, kept = (
