@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from aiops.alerting.rules import AlertRule
+from aiops.detection.onset import decades_owed
 
 _WEEK: Final = timedelta(days=7)
 
@@ -20,8 +21,9 @@ class Budget:
 
     At most ``alerts_a_week`` are told within any week, in whole incidents; of less than one, one within as many weeks
     as that takes. What goes beyond is told only if its oddest point is rare enough: ten times as rare as a page asks
-    for, for each incident that is owed. So a service with trouble every hour becomes quiet, and an incident without
-    like is still told.
+    for, for each incident that is owed, and ten times more for each halving of a budget below one a week, as for the
+    onsets of one series (``detection.onset``). So a service with trouble every hour becomes quiet, and an incident
+    without like is still told.
     """
 
     def __init__(self) -> None:
@@ -37,8 +39,9 @@ class Budget:
             now: The present.
             noise: How many times ten times as rare it has to be because people called the like of it noise.
         """
-        owed = max(self._within(scope, rule, now) - _allowed(rule) + 1, 0) + noise
-        return owed <= 0 or 1.0 - score <= (1.0 - rule.page_score) * 10.0**-owed
+        owed = max(self._within(scope, rule, now) - _allowed(rule) + 1, 0)
+        decades = owed * decades_owed(rule.alerts_a_week) + noise
+        return decades <= 0 or 1.0 - score <= (1.0 - rule.page_score) * 10.0**-decades
 
     def spend(self, scope: Scope, at: datetime) -> None:
         """Note that people were told, at instants that do not go back."""

@@ -6,31 +6,19 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
 
 from aiops.alerting import evidence
-from aiops.alerting.quantity import instant, odds, quantity
-from aiops.detection.score import AnomalyScore
+from aiops.alerting.episode import Episode, Kind
+from aiops.alerting.quantity import how_often, instant, odds, quantity
+from aiops.detection.score import AnomalyScore, Contribution
 from aiops.series import FloatArray, SeriesKey
 from aiops.series.duration import duration_text
 
 DATA_UNTIL: Final = "data_until"
 """Annotation: when the newest point was known; whoever tells people makes an age of it."""
-
-
-class Kind(StrEnum):
-    """What an anomaly looks like."""
-
-    SPIKE = "spike"
-    DROP = "drop"
-    SHIFT = "shift"
-    SILENCE = "silence"
-    PATTERN = "pattern"
-    TREND = "trend"
-    SEASON = "missing season"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,33 +46,6 @@ class Subject:
     scope: tuple[tuple[str, str], ...] = ()
     query: str = ""
     history: Callable[[], FloatArray] | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Episode:
-    """Odd points of one series in a row.
-
-    Attributes:
-        since: Stamp of the first odd point.
-        points: Odd points so far.
-        worst: The oddest of them.
-    """
-
-    since: datetime
-    points: int
-    worst: AnomalyScore
-
-    def kind(self, shift_after: int) -> Kind:
-        """Return what it looks like: a shift once it has lasted ``shift_after`` points.
-
-        A pattern is what a detector found odd although nothing was expected, or the value is within what was.
-        """
-        worst = self.worst
-        if math.isnan(worst.expected) or worst.lower <= worst.observed <= worst.upper:
-            return Kind.PATTERN
-        if self.points >= shift_after:
-            return Kind.SHIFT
-        return Kind.SPIKE if worst.observed > worst.expected else Kind.DROP
 
 
 def firing(subject: Subject, episode: Episode, kind: Kind) -> dict[str, str]:
@@ -158,14 +119,25 @@ def _annotations(subject: Subject, episode: Episode, kind: Kind, summary: str) -
         "summary": summary,
         "kind": kind.value,
         "observed": quantity(worst.observed, subject.unit),
-        "why": f"{_deviation(kind, worst)} at {instant(worst.at)}: {odds(worst.value)} (detector {worst.detector})",
+        "why": f"{_deviation(kind, worst)} at {instant(worst.at)}: {odds(worst.value)} "
+        f"(detector {worst.detector}{_agreed(worst.contributions)})",
         "since": f"{instant(episode.since)} ({points})",
     }
     if not math.isnan(worst.expected):
         found["expected"] = quantity(worst.expected, subject.unit)
     if not math.isnan(worst.lower):
         found["normal"] = _normal(subject, worst)
+    if worst.contributions:
+        found["views"] = "; ".join(
+            f"{'above' if each.above else 'below'} {each.view.value}: {how_often(each.alerts_a_week)}"
+            for each in worst.contributions
+        )
     return _with_links(subject, found)
+
+
+def _agreed(said: tuple[Contribution, ...]) -> str:
+    """Return the two views that agreed, which is what it takes."""
+    return f": far from {' and from '.join(each.view.value for each in said[:2])}" if len(said) > 1 else ""
 
 
 def _with_links(subject: Subject, found: dict[str, str]) -> dict[str, str]:

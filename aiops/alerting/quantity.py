@@ -47,6 +47,21 @@ def odds(score: float) -> str:
     return f"one point in {shown} looks so odd in normal times"
 
 
+def how_often(alerts_a_week: float) -> str:
+    """Return in words how often a threshold would be passed, with one digit."""
+    weeks = _one_digit(1.0 / max(alerts_a_week, 1e-3))
+    if alerts_a_week < 1e-3:
+        return "less than once in 1 000 weeks"
+    if alerts_a_week < 1.0 and weeks != "1":
+        return f"once in {weeks} weeks"
+    times = _one_digit(max(alerts_a_week, 1.0))
+    return "once a week" if times == "1" else f"{times} times a week"
+
+
+def _one_digit(number: float) -> str:
+    return f"{round(number, -math.floor(math.log10(number))):.0f}"
+
+
 def _digits(value: float) -> str:
     """Return three significant digits, without an exponent where a person would not use one."""
     if value != 0 and not 1e-4 <= abs(value) < 1e6:

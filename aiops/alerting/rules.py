@@ -10,7 +10,8 @@ from typing import Final
 
 from aiops.alerting import explain
 from aiops.alerting.alert import Alert, Severity, Status, fingerprint
-from aiops.alerting.explain import Episode, Subject
+from aiops.alerting.episode import Episode
+from aiops.alerting.explain import Subject
 from aiops.detection.score import AnomalyScore
 from aiops.errors import ConfigError
 from aiops.series import SeriesKey
@@ -140,7 +141,7 @@ def resume(alerts: Sequence[Alert], key: SeriesKey, last_seen: datetime | None) 
                 detector="",
                 warming_up=False,
             )
-            episode = Episode(since=alert.starts_at, points=1, worst=forgotten)
+            episode = Episode(points=1, first=forgotten, worst=forgotten)
             condition = replace(condition, alert=alert, episode=episode)
     return condition
 
@@ -150,7 +151,7 @@ def _count(rule: AlertRule, condition: Condition, score: AnomalyScore) -> Condit
     episode = condition.episode
     if odd:
         if episode is None:
-            episode = Episode(since=score.at, points=1, worst=score)
+            episode = Episode(points=1, first=score, worst=score)
         else:
             worst = score if score.value >= episode.worst.value else episode.worst
             episode = replace(episode, points=episode.points + 1, worst=worst)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops.detection.score import Contribution
 from aiops.errors import DataError
 from aiops.series import FloatArray, Frame, IntArray
 
@@ -133,4 +134,13 @@ class Calibrated(Detector[State], Protocol[State]):
 
     def step(self, state: State, points: Points) -> FloatArray:
         """Return what ``score`` does, and learn: in one pass."""
+        ...
+
+
+@runtime_checkable
+class Explained(Detector[State], Protocol[State]):
+    """A detector of several views, that says what each of them made of a point."""
+
+    def contributions(self, state: State, row: int) -> tuple[Contribution, ...]:
+        """Return what each view says alone of the newest point that was learnt, the oddest first."""
         ...

@@ -136,6 +136,8 @@ def advance(
                 if len(found) > 2:
                     found[2, i] = _mean_rarity(rates)
             if learning:
+                for view in range(VIEWS):
+                    cell["said"][view] = -rates[view] if residual[view] < 0 else rates[view]
                 _count_views(cell, residual, places, rates, week, window)
                 count(cell, JOINT, place, rate * OF_JOINT.odd <= week, window, OF_JOINT)
         if learning:

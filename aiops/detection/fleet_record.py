@@ -1,4 +1,4 @@
-"""What the fleet detector keeps of one series: a record of 3.8 kB."""
+"""What the fleet detector keeps of one series: a record of 3.9 kB."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ RECORD = np.dtype(
         ("offset", "f8"),  # by how much the forecast has been off
         ("size", "f8"),  # mean absolute value
         ("scale", "f8", (VIEWS,)),
+        ("said", "f4", (VIEWS,)),  # of the newest point, by each view: alerts a week; negative if below what it expects
         ("forecast_seen", "f4"),
         ("surprises", "f4"),  # points in a row that were far off
         ("total", "f4", (TABLES,)),  # points

@@ -48,7 +48,7 @@ class Onsets:
             )
         self.budget = budget
         self.saved = max(2.0 * budget, 1.0)
-        self.decades_owed = max(1.0 - math.log2(budget), 1.0)
+        self.decades_owed = decades_owed(budget)
         self.quiet_seconds = quiet_seconds
         self.cool_down_seconds = cool_down_seconds
 
@@ -77,6 +77,14 @@ class Onsets:
             told,
         )
         return told
+
+
+def decades_owed(budget: float) -> float:
+    """Return how many times ten times as rare a point has to be for each alert that is owed.
+
+    Once for a budget of one alert a week and more, and once more for each halving of it.
+    """
+    return max(1.0 - math.log2(budget), 1.0)
 
 
 def _learn(

@@ -10,8 +10,9 @@ from typing import Any, cast
 import numpy as np
 
 from aiops.detection.calibration import RAREST, Calibration
-from aiops.detection.detector import BoolArray, Calibrated, Cells, Detector, Points
+from aiops.detection.detector import BoolArray, Calibrated, Cells, Detector, Explained, Points
 from aiops.detection.gate import Gate
+from aiops.detection.score import Contribution
 from aiops.errors import ConfigError
 from aiops.series import FloatArray, IntArray
 from aiops.series.compiled import compiled
@@ -127,6 +128,11 @@ class Scorer:
         )
         self._learn(state, points, range(len(self.detectors)), raw, joint)
         return scores
+
+    def contributions(self, state: ScorerState, row: int, which: int) -> tuple[Contribution, ...]:
+        """Return what the views of one detector say of the newest point of a series; empty if it has none."""
+        detector = self.detectors[which]
+        return detector.contributions(state.detectors[which], row) if isinstance(detector, Explained) else ()
 
     def warm_up(self, state: ScorerState, points: Iterable[Points], n: int) -> Iterator[int]:
         """Learn from ``n`` columns of history; scores are made, as learning needs them, and thrown away.

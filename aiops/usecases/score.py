@@ -258,7 +258,7 @@ class Scoring:
         return subject if band is None or not band.models[row] else replace(subject, model=band.models[row])
 
     def _as_records(self, at: datetime, points: Points, scores: Scores) -> tuple[AnomalyScore, ...]:
-        names = [each.name for each in self._scorer.detectors]
+        names, odd = [each.name for each in self._scorer.detectors], self._rule.ticket_score
         return tuple(
             AnomalyScore(
                 key=subject.key,
@@ -270,16 +270,19 @@ class Scoring:
                 value=value,
                 detector=names[which] if which >= 0 else "",
                 warming_up=warming_up,
+                contributions=self._scorer.contributions(self._state, row, which) if value >= odd else (),
             )
-            for subject, observed, expected, lower, upper, value, which, warming_up in zip(
-                self._subjects,
-                points.values.tolist(),
-                scores.expected.tolist(),
-                scores.lower.tolist(),
-                scores.upper.tolist(),
-                scores.values.tolist(),
-                scores.detectors.tolist(),
-                scores.warming_up.tolist(),
-                strict=True,
+            for row, (subject, observed, expected, lower, upper, value, which, warming_up) in enumerate(
+                zip(
+                    self._subjects,
+                    points.values.tolist(),
+                    scores.expected.tolist(),
+                    scores.lower.tolist(),
+                    scores.upper.tolist(),
+                    scores.values.tolist(),
+                    scores.detectors.tolist(),
+                    scores.warming_up.tolist(),
+                    strict=True,
+                )
             )
         )

@@ -293,7 +293,7 @@ class WatchedSeries:
                     place = int(places[index])
                     subject = self._subjects[row]
                     model = self._bands.model(row, place)
-                    score = self._record(subject.key, place, float(values[index]), scores, index)
+                    score = self._record(row, place, float(values[index]), scores, index)
                     recent = self._recent[row]
                     subject = replace(subject, model=model, history=partial(recent.between, recent.begin, place + 1))
                     condition, changed = advance(self.rule, self._condition(row), score, subject)
@@ -312,10 +312,11 @@ class WatchedSeries:
         self._remember(row, condition)
         return changes
 
-    def _record(self, key: SeriesKey, place: int, value: float, scores: Scores, index: int) -> AnomalyScore:
+    def _record(self, row: int, place: int, value: float, scores: Scores, index: int) -> AnomalyScore:
         which = int(scores.detectors[index])
+        odd = scores.values[index] >= self.rule.ticket_score
         return AnomalyScore(
-            key=key,
+            key=self._subjects[row].key,
             at=self.stamp(place),
             observed=value,
             expected=float(scores.expected[index]),
@@ -324,6 +325,7 @@ class WatchedSeries:
             value=float(scores.values[index]),
             detector=self.detectors[which] if which >= 0 else "",
             warming_up=bool(scores.warming_up[index]),
+            contributions=self._scorer.contributions(self._state, row, which) if odd else (),
         )
 
     def _gap(self, key: SeriesKey, place: int) -> AnomalyScore:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from aiops.alerting import explain
-from aiops.alerting.explain import Episode, Kind, Subject
+from aiops.alerting.episode import Episode, Kind
+from aiops.alerting.explain import Subject
 from aiops.detection.score import AnomalyScore
 from aiops.series import SeriesKey
 
@@ -31,7 +32,7 @@ WORST = AnomalyScore(
     detector="residual",
     warming_up=False,
 )
-EPISODE = Episode(since=SINCE, points=4, worst=WORST)
+EPISODE = Episode(points=4, first=replace(WORST, at=SINCE), worst=WORST)
 
 
 LINKS = {

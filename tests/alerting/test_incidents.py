@@ -155,6 +155,16 @@ def test_the_budget_of_a_service_is_kept_in_every_week(hours, budget):
     assert told, "the first is always told"
 
 
+@pytest.mark.parametrize(("budget", "told"), [(1.0, 6), (0.25, 2), (0.1, 2)])
+def test_the_smaller_the_budget_the_dearer_what_is_owed(budget, told):
+    found, said = incidents(alerts_a_week=budget), []
+    for number in range(20):
+        now = START + number * timedelta(hours=5)
+        found.take([series("shop", str(number), now, score=1 - 1e-9)], now)
+        said += found.flush(now + MINUTE).alerts
+    assert len(said) == told, "as often as one in a billion can owe, and no more"
+
+
 def test_what_has_no_like_is_told_when_the_budget_is_used_up_and_what_was_withheld_when_it_is_not():
     found = incidents(alerts_a_week=1.0)
     found.take([series("shop", "a")], START)

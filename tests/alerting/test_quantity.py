@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aiops.alerting.quantity import instant, odds, quantity
+from aiops.alerting.quantity import how_often, instant, odds, quantity
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,19 @@ def test_an_instant_says_its_zone():
 )
 def test_odds_in_words(score, said):
     assert odds(score).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("alerts_a_week", "said"),
+    [
+        (0.0, "less than once in 1 000 weeks"),
+        (0.0034, "once in 300 weeks"),
+        (0.52, "once in 2 weeks"),
+        (0.7, "once a week"),
+        (1.4, "once a week"),
+        (2.6, "3 times a week"),
+        (251.3, "300 times a week"),
+    ],
+)
+def test_how_often_with_one_digit(alerts_a_week, said):
+    assert how_often(alerts_a_week) == said
