@@ -157,7 +157,8 @@ def test_the_budget_of_a_service_is_kept_in_every_week(hours, budget):
 
 @pytest.mark.parametrize(("budget", "told"), [(1.0, 6), (0.25, 2), (0.1, 2)])
 def test_the_smaller_the_budget_the_dearer_what_is_owed(budget, told):
-    found, said = incidents(alerts_a_week=budget), []
+    found = incidents(alerts_a_week=budget)
+    said: list[Alert] = []
     for number in range(20):
         now = START + number * timedelta(hours=5)
         found.take([series("shop", str(number), now, score=1 - 1e-9)], now)
