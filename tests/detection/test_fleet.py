@@ -126,8 +126,9 @@ def test_what_keeps_coming_back_is_not_rare():
     values = np.zeros(28 * DAY)
     values[:: DAY // 8] = 1.0
     said = alerts_a_week(values)
-    # One point in 180 is odd (one in 300 was, when seen first) and teaches a tenth, so it takes three weeks (ADR 14). The
-    # third week was held to 1 while odd was what came ten times a week, which called a tenth of hourly series trouble.
+    # Eight a day are rarer than one point in 300 at first sight, so each teaches a tenth and they are known after three
+    # weeks (ADR 14). They were known after two while odd was what came less than ten times a week; that called a tenth
+    # of all points of hourly series odd.
     assert (said[14 * DAY : 21 * DAY] > 0.5).all()
     assert (said[21 * DAY :] > 1).all()
 
