@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from aiops.detection.fleet_clock import DAY, clocks_may_have_changed, nearest_season
 from aiops.detection.fleet_levels import (
-    DAY,
     FORECAST,
     LARGEST,
     QUARTER,
@@ -102,6 +102,7 @@ def advance(
             warming up.
     """
     residual, places, rates = np.empty(VIEWS), np.zeros(VIEWS), np.empty(VIEWS)
+    checked, unsure = math.nan, False
     for i in range(len(rows)):
         if i + 1 < len(rows):
             for line in range(_LINES):  # the next record is loaded while this one is worked on: half of the time
@@ -123,6 +124,10 @@ def advance(
         week = 7.0 * day
         window = max(math.floor(1800.0 / step), 6.0)
         season, slot = season_of(cell, at[i], step, day)
+        if at[i] != checked:
+            checked, unsure = at[i], clocks_may_have_changed(at[i])
+        if unsure and season != 0.0:
+            season = nearest_season(cell, value, season, at[i], step, day)
         look(cell, value, season, expected[i], residual)
         if seen > SILENT:
             together = _judge(cell, residual, week, floor_of(cell, floor_ratio), places, rates)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from aiops.detection.fleet_clock import DAY, compare_hours, read
 from aiops.detection.fleet_record import SLOTS, VIEWS
 from aiops.series import FloatArray
 from aiops.series.compiled import machine_code
@@ -17,7 +18,6 @@ from aiops.series.compiled import machine_code
 SHORT, QUARTER, SEASON, DAILY, SLOW, FORECAST = range(VIEWS)
 SILENT = 10  # points of a series, or of its forecast, before their distance means anything
 LARGEST = 1e37  # values beyond it are taken for it: their differences fit single precision
-DAY = 86_400.0
 _CLIP = 6.0  # what is farther off, in usual distances, is a surprise
 _LONE = 10.0  # how many clips what is recent follows one surprise
 _OFFSET_RATE = 1.0 / 240.0
@@ -48,11 +48,7 @@ def season_of(cell: Any, at: float, step: float, day: int) -> tuple[float, int]:
     slot = min(int(position), slots - 1)
     if not at - cell["first"] >= DAY or cell["slot_seen"][slot] == 0:
         return 0.0, slot
-    if slots == day:
-        return float(cell["slots"][slot]), slot
-    share = position - slot - 0.5
-    other = (slot + (1 if share >= 0 else -1)) % slots
-    return float(cell["slots"][slot] * (1.0 - abs(share)) + cell["slots"][other] * abs(share)), slot
+    return read(cell, position, slots, day, 0), slot
 
 
 @machine_code
@@ -116,6 +112,8 @@ def learn(cell: Any, value: float, slot: int, residual: FloatArray, step: float,
     if cell["slot_seen"][slot] < _MOST_SEEN:
         cell["slot_seen"][slot] += 1
     cell["slots"][slot] += max(0.1 * slots / day, 1.0 / (cell["slot_seen"][slot] + 1.0)) * daily
+    if seen > day:
+        compare_hours(cell, value, 2.0 * clip * max(scale[DAILY], floor), cell["at"], step, day)
     cell["slow"] += rate * slow
     cell["level"] += (min(step / 3600.0, 1.0) if step < 3600.0 else 1.0 / 24.0) * level
     cell["short"] += 0.33 * short

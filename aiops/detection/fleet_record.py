@@ -24,6 +24,7 @@ RECORD = np.dtype(
         ("size", "f8"),  # mean absolute value
         ("scale", "f8", (VIEWS,)),
         ("said", "f4", (VIEWS,)),  # of the newest point, by each view: alerts a week; negative if below what it expects
+        ("off", "f4", (3,)),  # of late, how far the table of the day was off an hour before, as it is, an hour after
         ("forecast_seen", "f4"),
         ("surprises", "f4"),  # points in a row that were far off
         ("total", "f4", (TABLES,)),  # points
