@@ -86,6 +86,10 @@ def exhaustion(place: Place, **given: Any) -> object:
     return place.server.forecasting.Exhaustion(ExhaustionRequest(**asked), timeout=20)
 
 
+def asking(given: dict[str, Any]) -> Callable[[Place], object]:
+    return lambda place: exhaustion(place, **given)
+
+
 def score(place: Place, **given: Any) -> object:
     good = request([1.0, 2.0])
     columns = {name: list(getattr(good, name)) for name in ("series", "series_index", "timestamp_ms", "value")}
@@ -353,7 +357,7 @@ CASES = (
     ),
     Case("a Prometheus that is not there", FORECAST, Status.UNAVAILABLE, "Connection refused", of_dead_prometheus),
     *(
-        Case(what, EXHAUSTION, status, said, lambda p, given=given: exhaustion(p, **given))
+        Case(what, EXHAUSTION, status, said, asking(given))
         for what, status, said, given in (
             ("no query", Status.INVALID_ARGUMENT, "it is empty", {"query": ""}),
             ("a limit that is no number", Status.INVALID_ARGUMENT, "a limit is a number", {"limit": float("nan")}),
