@@ -28,7 +28,7 @@ def clocks_may_have_changed(at: float) -> bool:
     North America: second Sunday of March, first of November. Europe: last of March and October. The south: first of
     April and October, last of September.
     """
-    days = int(math.floor((at + 0.5 * DAY) / DAY))
+    days = math.floor((at + 0.5 * DAY) / DAY)
     since = (days + 4) % 7  # 1970 began on a Thursday
     if since > 2:
         return False
@@ -43,7 +43,7 @@ def clocks_may_have_changed(at: float) -> bool:
         return 8 <= date <= 14 or date >= 25
     if month == 7:
         return date <= 7 or date >= 25
-    return ((month == 1 or month == 8) and date <= 7) or (month == 6 and date >= 24)
+    return (month in (1, 8) and date <= 7) or (month == 6 and date >= 24)
 
 
 @machine_code

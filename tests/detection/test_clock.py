@@ -1,4 +1,4 @@
-"""Daylight saving: the day begins an hour earlier or later than it did, everywhere at once, and nobody is to be told."""
+"""Daylight saving: the day begins an hour earlier or later than it did, everywhere at once, and nobody is told."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
