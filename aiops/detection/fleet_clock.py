@@ -59,10 +59,10 @@ def read(cell: Any, position: float, slots: int, day: int, shift: int) -> float:
 
 
 @machine_code
-def nearest_season(cell: Any, value: float, season: float, at: float, step: float, day: int) -> float:
-    """Return what the time of day adds, or what it adds an hour before or after, whichever fits the value best."""
+def nearest_season(cell: Any, value: float, season: float, unusual: float, at: float, step: float, day: int) -> float:
+    """Return what the time of day adds; if that is off by ``unusual``, an hour before or after if that is nearer."""
     slots = min(day, SLOTS)
-    if slots % _HOURS != 0:
+    if slots % _HOURS != 0 or abs(value - cell["slow"] - season) < unusual:
         return season
     position = (math.floor(at / step) % day + 0.5) / day * slots
     beside = value - cell["slow"]

@@ -12,6 +12,7 @@ import numpy as np
 
 from aiops.detection.fleet_clock import DAY, clocks_may_have_changed, nearest_season
 from aiops.detection.fleet_levels import (
+    DAILY,
     FORECAST,
     LARGEST,
     QUARTER,
@@ -46,6 +47,7 @@ from aiops.series.compiled import machine_code
 
 JOINT = 2 * VIEWS  # the last table
 _NEW_FORECAST = 60
+_UNUSUAL = 2.0  # usual distances, from which on another hour may explain a point when clocks change
 _LINES = -(-RECORD.itemsize // LINE_BYTES)
 
 
@@ -127,7 +129,8 @@ def advance(
         if at[i] != checked:
             checked, unsure = at[i], clocks_may_have_changed(at[i])
         if unsure and season != 0.0:
-            season = nearest_season(cell, value, season, at[i], step, day)
+            unusual = _UNUSUAL * cell["scale"][DAILY]
+            season = nearest_season(cell, value, season, unusual, at[i], step, day)
         look(cell, value, season, expected[i], residual)
         if seen > SILENT:
             together = _judge(cell, residual, week, floor_of(cell, floor_ratio), places, rates)

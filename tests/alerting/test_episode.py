@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from aiops.adapters.folder import FolderSource
 from aiops.alerting.episode import Episode, Kind
 from aiops.alerting.rules import AlertRule
 from aiops.detection.catalog import detector
@@ -95,3 +96,13 @@ def test_an_alert_says_what_each_view_would_have_said_alone():
         f"above {view.value}" for view in View if view is not View.FORECAST
     )
     assert all("once in " in each or "a week" in each for each in views)
+
+
+@pytest.mark.parametrize("name", ["art_daily_nojump", "art_daily_jumpsdown"])
+def test_a_day_that_did_not_rise_on_public_data(name, data_dir):
+    source = FolderSource(data_dir / "anomaly")
+    (entry,) = [each for each in source.entries() if each.name.endswith(name)]
+    (series,) = source.read([entry]).series
+    rule = AlertRule(alerts_a_week=100.0)
+    found = backtest_detection([series], Scorer([detector("fleet")]), rule, timedelta(days=6))
+    assert [each.first.annotations["kind"] for each in found.told][:1] == ["missing season"]
