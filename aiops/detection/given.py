@@ -28,6 +28,7 @@ class GivenDetector:
 
     def score(self, state: Cells, points: Points) -> FloatArray:
         """Return the values, ``[m]``; NaN for a gap."""
+        del state
         return points.values.copy()
 
     def learn(self, state: Cells, points: Points) -> None:
@@ -38,4 +39,5 @@ class GivenDetector:
 
     def interval(self, state: Cells, points: Points, raw: FloatArray) -> FloatArray:
         """Return NaN: a service has no value that people could expect."""
+        del state, raw
         return np.full((3, len(points.rows)), np.nan)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
@@ -13,22 +16,25 @@ from aiops.series import FloatArray
 
 Method = Literal["ecod", "iforest"]
 
-_FARTHEST: Final = 100.0  # residuals beyond so many widths of what is normal say nothing more
-_CLIP: Final = 6.0  # mean distances; beyond, a residual counts towards the covariance as if it were so far
-_NARROWEST: Final = 1e-3  # widths of what is normal: less than that is no spread
+_FARTHEST: Final = 100.0  # usual distances; a residual beyond says nothing more
+_CLIP: Final = 6.0  # usual distances; a residual beyond teaches as if it were so far
+_NARROWEST: Final = 1e-3  # usual distances: less than that is no spread
+_MEMORY: Final = 1440.0  # vectors that a usual distance looks back on, as the mean age of an exponential mean
+_UNCLIPPED: Final = 30  # residuals before which a usual distance is no measure of anything
 _FLATTEST: Final = 1e-4  # of the mean variance: two metrics that are copies of each other leave a direction of none
 _CORE: Final = 0.5  # share of the metrics that has to be there
 
 
-def residuals(values: FloatArray, expected: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:
-    """Return by how many widths of what is normal values are off, shape ``[n]``: above 0 is more than expected.
+def require(method: str | None) -> None:
+    """Refuse a method that there is not, or that needs what is not installed.
 
-    The width is that of the interval of 999 of 1000 normal points, on the side of the value: what one has in common
-    with the other metrics of its service, whatever their units. NaN for a gap, and where nothing was expected.
+    Raises:
+        ConfigError: If so; says what to do.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        room = np.maximum(np.where(values > expected, upper - expected, expected - lower), 1e-300)
-        return np.asarray(np.clip((values - expected) / room, -_FARTHEST, _FARTHEST))
+    if method is not None and method not in get_args(Method):
+        raise ConfigError(f"together: {method!r} is not a method; choose from {', '.join(get_args(Method))}")
+    if method == "iforest" and importlib.util.find_spec("pyod") is None:
+        raise ConfigError("together: iforest needs pyod: install aiops[train], or choose ecod, which needs nothing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,9 +70,12 @@ class JointModel:
         return found
 
     def contributions(self, vector: FloatArray) -> FloatArray:
-        """Return how much less odd a vector ``[columns]`` would be if each metric were as the others say, ``[columns]``.
+        """Return how much less odd a vector would be if each metric were as the others say, shape ``[columns]``.
 
         As shares of one; 0 for what is missing or not known to the model.
+
+        Args:
+            vector: Residuals in usual distances, shape ``[columns]``.
         """
         known = vector[self.usable]
         present = ~np.isnan(known)
@@ -97,12 +106,16 @@ class Vectors:
     """What was learnt of one service. All of it is data, and made anew from history by a new process.
 
     Attributes:
-        ring: The latest vectors that teach, shape ``[window, columns]``; NaN where there is none.
+        ring: The latest vectors that teach, in usual distances, shape ``[window, columns]``; NaN where there is none.
+        usual: Mean distance of each metric from what was expected, surprises clipped, shape ``[columns]``.
+        seen: Residuals of each metric, shape ``[columns]``.
         taught: How many there were.
         model: Fitted to them; None while there are too few.
     """
 
     ring: FloatArray
+    usual: FloatArray
+    seen: FloatArray
     taught: int = 0
     model: JointModel | None = field(default=None)
 
@@ -132,19 +145,12 @@ class JointDetector:
         IEEE TKDE; Liu, Ting and Zhou (2008), "Isolation forest", ICDM.
     """
 
-    def __init__(
-        self, method: Method = "ecod", *, window: int = 10_080, fewest: int = 500, refit: int = 1440
-    ) -> None:
-        if method not in get_args(Method):
-            raise ConfigError(f"together: {method!r} is not a method; choose from {', '.join(get_args(Method))}")
+    def __init__(self, method: Method = "ecod", *, window: int = 10_080, fewest: int = 500, refit: int = 1440) -> None:
+        require(method)
         if not 100 <= fewest <= window or refit < 1:
             raise ConfigError(
                 f"together: 100 <= fewest <= window and refit >= 1 are needed, got {fewest}, {window} and {refit}"
             )
-        if method == "iforest":
-            from aiops.detection.joint_forest import require_pyod
-
-            require_pyod()
         self.method: Final = method
         self.window: Final = window
         self.fewest: Final = fewest
@@ -152,42 +158,64 @@ class JointDetector:
 
     def start(self, columns: int) -> Vectors:
         """Return the state of a service of which nothing is known."""
-        return Vectors(ring=np.full((self.window, columns), np.nan))
+        nothing = np.zeros(columns)
+        return Vectors(ring=np.full((self.window, columns), np.nan), usual=nothing, seen=nothing.copy())
 
-    def widen(self, state: Vectors, more: int) -> None:
-        """Make room for metrics that join; they count from the fit on at which enough is known of them."""
-        state.ring = np.hstack([state.ring, np.full((self.window, more), np.nan)])
+    def arrange(self, state: Vectors, columns: Sequence[int]) -> None:
+        """Give the metrics other places: the one at each was at ``columns`` before, or is new, where that is -1.
+
+        One that is new counts from the fit on at which it was there for half of the window.
+        """
+        places = list(columns)
+        state.ring = np.hstack([state.ring, np.full((self.window, 1), np.nan)])[:, places]
+        state.usual, state.seen = np.append(state.usual, 0.0)[places], np.append(state.seen, 0.0)[places]
         if state.model is not None:
             state.model = self._fit(state.ring)
 
-    def score(self, state: Vectors, vectors: FloatArray) -> FloatArray:
-        """Return how odd vectors ``[n, columns]`` are, shape ``[n]``; NaN without a fit, or where too little is known.
+    def placed(self, state: Vectors, residuals: FloatArray) -> FloatArray:
+        """Return residuals ``[columns]`` in usual distances: what metrics of any unit have in common."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            found: FloatArray = np.clip(residuals / np.maximum(state.usual, 1e-300), -_FARTHEST, _FARTHEST)
+        return np.where(state.seen > 0, found, np.nan)
+
+    def score(self, state: Vectors, residuals: FloatArray) -> float:
+        """Return how odd a vector of residuals ``[columns]`` is; NaN without a fit, or where too little is known of it.
 
         Never changes the state.
         """
         if state.model is None:
-            return np.full(len(vectors), np.nan)
-        return state.model.oddity(vectors)
+            return math.nan
+        return float(state.model.oddity(self.placed(state, residuals)[None])[0])
 
-    def learn(self, state: Vectors, vector: FloatArray) -> None:
-        """Take in one vector ``[columns]``, and fit anew when it is time; one that is all gaps teaches nothing."""
-        if np.isnan(vector).all():
+    def learn(self, state: Vectors, residuals: FloatArray) -> None:
+        """Take in a vector of residuals ``[columns]``, and fit anew when it is time; all gaps teach nothing."""
+        here = ~np.isnan(residuals)
+        if not here.any():
             return
-        state.ring[state.taught % self.window] = vector
+        state.ring[state.taught % self.window] = self.placed(state, residuals)
         state.taught += 1
+        size = np.minimum(np.abs(residuals[here]), 1e300)
+        usual, seen = state.usual[here], state.seen[here] + 1
+        size = np.where(seen > _UNCLIPPED, np.minimum(size, _CLIP * np.maximum(usual, 1e-300)), size)
+        state.usual[here] = usual + (size - usual) * np.maximum(1 / _MEMORY, 1 / seen)
+        state.seen[here] = seen
         if state.taught >= self.fewest and (state.taught - self.fewest) % self.refit == 0:
             state.model = self._fit(state.ring)
 
-    def replay(self, state: Vectors, vectors: FloatArray) -> FloatArray:
-        """Score and learn vectors ``[n, columns]``, oldest first, and return the scores ``[n]``: as one by one."""
-        found, begin = np.full(len(vectors), np.nan), 0
-        while begin < len(vectors):
+    def replay(self, state: Vectors, residuals: FloatArray) -> FloatArray:
+        """Score and learn vectors of residuals ``[n, columns]``, oldest first; return the scores ``[n]``.
+
+        The same as one by one, bit for bit; those between two fits are scored at once.
+        """
+        found, begin, placed = np.full(len(residuals), np.nan), 0, np.empty_like(residuals)
+        while begin < len(residuals):
             fitted, end = state.model, begin
-            while end < len(vectors) and state.model is fitted:
-                self.learn(state, vectors[end])
+            while end < len(residuals) and state.model is fitted:
+                placed[end] = self.placed(state, residuals[end])
+                self.learn(state, residuals[end])
                 end += 1
             if fitted is not None:
-                found[begin:end] = fitted.oddity(vectors[begin:end])
+                found[begin:end] = fitted.oddity(placed[begin:end])
             begin = end
         return found
 

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from aiops.errors import ConfigError
 from aiops.series import FloatArray
 
 _TREES = 100
 _STEEPNESS = 10.0
 _MOST_VECTORS = 2000  # a tree looks at 256 of them; judging all for a threshold that nobody asks for takes long
-
-
-def require_pyod() -> None:
-    """Refuse to go on without pyod.
-
-    Raises:
-        ConfigError: If it is not installed.
-    """
-    if importlib.util.find_spec("pyod") is None:
-        raise ConfigError("together: iforest needs pyod: install aiops[train], or choose ecod, which needs nothing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

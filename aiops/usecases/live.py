@@ -308,6 +308,11 @@ class Live:
         yield from (each.series for each in self._monitors.running.values())
         yield self._pushed
 
+    def _alerting(self) -> list[WatchedSeries]:
+        """Return all that can have alerts: the groups, and the services of monitors."""
+        services = [each.services.series for each in self._monitors.running.values() if each.services is not None]
+        return [*self._groups(), *services]
+
     async def _history(self, asked: ForecastQuery, now: datetime) -> tuple[str, Series]:
         """Return what a series is read by, and what was known of it."""
         if asked.series is not None:
@@ -336,7 +341,7 @@ class Live:
             ended = self._pushed.place(now) - 1
             changes = self._pushed.missing(ended)
             self._forget()
-            changes += strays(self._desk.series(), list(self._groups()), self._monitors.running, self._limits.rule, now)
+            changes += strays(self._desk.series(), self._alerting(), self._monitors.running, self._limits.rule, now)
             if changes:
                 self._desk.put(changes)
             self._desk.tell()

@@ -16,7 +16,7 @@ from aiops.alerting.alert import Alert, Status
 from aiops.alerting.rules import AlertRule
 from aiops.alerting.together import told
 from aiops.detection.given import GivenDetector
-from aiops.detection.joint import JointDetector, Method, Vectors, residuals
+from aiops.detection.joint import JointDetector, Method, Vectors
 from aiops.detection.scorer import Scorer, Scores
 from aiops.series import FloatArray, Series, SeriesKey, from_epoch
 from aiops.usecases.warming import Warmed, warm_up
@@ -24,6 +24,9 @@ from aiops.usecases.watched import WatchedSeries
 
 NAME = "service"
 """Name of the series that says how odd a service is; its labels are those of the service."""
+
+MOST = 32
+"""Metrics of one service that are judged together; others, such as a series each pod, are not."""
 
 _TEACHES_BELOW = 0.9999  # joint score; odder vectors would make their own kind normal
 _REMEMBERED = timedelta(days=1)
@@ -35,6 +38,19 @@ class _Service:
 
     vectors: Vectors
     columns: dict[SeriesKey, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Begun:
+    """Services that begin to be watched.
+
+    Attributes:
+        services: Keys of the series that say how odd they are.
+        warmed: What was learnt of the history of these; None if there are none.
+    """
+
+    services: tuple[SeriesKey, ...] = ()
+    warmed: Warmed | None = None
 
 
 class Services:
@@ -67,6 +83,7 @@ class Services:
         self._joint = JointDetector(method)
         self._scorer = Scorer([GivenDetector(method)])
         self._group_by = tuple(group_by)
+        self._labels = dict(labels or {})
         self._services: dict[SeriesKey, _Service] = {}
         self._of: dict[SeriesKey, SeriesKey] = {}  # which service a metric belongs to
         self.series = WatchedSeries(
@@ -85,19 +102,25 @@ class Services:
         """Return of how many columns of history residuals are worth having."""
         return 2 * self._joint.window
 
-    def join(self, series: Sequence[Series], warmed: Warmed, known: Mapping[str, Alert]) -> None:
-        """Take in metrics with the residuals of their history; a service is watched once it has two.
+    def replay(self, series: Sequence[Series], warmed: Warmed) -> Begun:
+        """Take in metrics with the residuals of their history; a thread may do it, for it takes a while.
 
         Args:
             series: The metrics, as they were warmed up.
             warmed: What was learnt of them.
-            known: Alerts that were firing before we started, by fingerprint.
+
+        Returns:
+            Services that begin with them, for ``join``.
         """
         rows: dict[SeriesKey, list[int]] = {}
         for row, each in enumerate(series):
-            mine = [(label, value) for label, value in each.key.labels if label in self._group_by]
+            labels = dict(each.key.labels) | self._labels
+            mine = {label: labels[label] for label in self._group_by if label in labels}
             if mine:
-                rows.setdefault(SeriesKey.of(NAME, dict(mine)), []).append(row)
+                name = SeriesKey.of(NAME, mine)
+                known_of = len(self._services[name].columns) if name in self._services else 0
+                if known_of + len(rows.setdefault(name, [])) < MOST:
+                    rows[name].append(row)
         begun, oddities = [], []
         first = warmed.first + warmed.values.shape[1] - warmed.residuals.shape[1]
         for name, members in rows.items():
@@ -105,24 +128,33 @@ class Services:
             if own is None:
                 own = self._services[name] = _Service(self._joint.start(len(members)))
                 begun.append(name)
-                oddities.append(self._joint.replay(own.vectors, warmed.residuals[members].T))
+                odd = self._joint.replay(own.vectors, np.ascontiguousarray(warmed.residuals[members].T))
+                odd[: len(odd) // 2] = np.nan  # while what is usual was not known yet, everything was odd
+                oddities.append(odd)
             else:
-                self._joint.widen(own.vectors, len(members))
+                self._joint.arrange(own.vectors, [*range(len(own.columns)), *[-1] * len(members)])
             for row in members:
                 own.columns[series[row].key] = len(own.columns)
                 self._of[series[row].key] = name
-        if begun:
-            start, step = from_epoch(first * self.series.step.total_seconds()), self.series.step
-            past = [
-                Series(key=name, start=start, step=step, values=odd) for name, odd in zip(begun, oddities, strict=True)
-            ]
-            self.series.join([(name, "") for name in begun], known, warm_up(self._scorer, past, [], ""))
+        if not begun:
+            return Begun()
+        start, step = from_epoch(first * self.series.step.total_seconds()), self.series.step
+        past = [Series(key=name, start=start, step=step, values=odd) for name, odd in zip(begun, oddities, strict=True)]
+        return Begun(services=tuple(begun), warmed=warm_up(self._scorer, past, [], ""))
+
+    def join(self, begun: Begun, known: Mapping[str, Alert]) -> None:
+        """Watch services that begin.
+
+        Args:
+            begun: As ``replay`` returned them.
+            known: Alerts that were firing before we started, by fingerprint.
+        """
+        self.series.join([(name, "") for name in begun.services], known, begun.warmed)
 
     def judge(self, keys: Sequence[SeriesKey], values: FloatArray, scores: Scores) -> dict[SeriesKey, FloatArray]:
-        """Return the vectors of the services, by what was just said of their metrics; nothing is learnt."""
+        """Return by how much metrics are above what was expected of them, one vector a service; nothing is learnt."""
         found: dict[SeriesKey, FloatArray] = {}
-        off = residuals(values, scores.expected, scores.lower, scores.upper)
-        for key, residual in zip(keys, off.tolist(), strict=True):
+        for key, residual in zip(keys, (values - scores.expected).tolist(), strict=True):
             name = self._of.get(key)
             if name is not None:
                 columns = self._services[name].columns
@@ -133,8 +165,7 @@ class Services:
 
     def oddities(self, vectors: Mapping[SeriesKey, FloatArray]) -> FloatArray:
         """Return how odd each vector is, in their order; a thread may do it, and nothing is learnt."""
-        each = [self._joint.score(self._services[name].vectors, vector[None])[0] for name, vector in vectors.items()]
-        return np.array(each)
+        return np.array([self._joint.score(self._services[name].vectors, each) for name, each in vectors.items()])
 
     def take(self, place: int, vectors: Mapping[SeriesKey, FloatArray], odd: FloatArray) -> list[Alert]:
         """Score the services at a step, learn from it, and return the alerts that it changes."""
@@ -146,18 +177,24 @@ class Services:
         return [self._explained(alert, vectors) for alert in judged.changes]
 
     def forget(self, watched: Iterable[SeriesKey]) -> None:
-        """Drop services none of whose metrics are watched any more."""
-        left = {self._of[key] for key in watched if key in self._of}
-        for name in self._services.keys() - left:
-            self.series.drop(name)
-            for key in self._services.pop(name).columns:
-                del self._of[key]
+        """Drop metrics that are not watched any more, and services that have none left."""
+        gone = self._of.keys() - set(watched)
+        for name in {self._of.pop(key) for key in gone}:
+            own = self._services[name]
+            left = [key for key in own.columns if key not in gone]
+            if left:
+                self._joint.arrange(own.vectors, [own.columns[key] for key in left])
+                own.columns = {key: column for column, key in enumerate(left)}
+            else:
+                del self._services[name]
+                self.series.drop(name)
 
     def _explained(self, alert: Alert, vectors: Mapping[SeriesKey, FloatArray]) -> Alert:
         name = SeriesKey.parse(alert.annotations["series"])
         own, vector = self._services[name], vectors[name]
         if own.vectors.model is None or alert.status is not Status.FIRING:
-            return replace(alert, annotations=told(alert, name, []))
-        shares = own.vectors.model.contributions(vector)
-        found = [(key, float(vector[column]), float(shares[column])) for key, column in own.columns.items()]
-        return replace(alert, annotations=told(alert, name, found))
+            return replace(alert, annotations=told(alert, name, self._joint.method, []))
+        placed = self._joint.placed(own.vectors, vector)
+        shares = own.vectors.model.contributions(placed)
+        found = [(key, float(placed[column]), float(shares[column])) for key, column in own.columns.items()]
+        return replace(alert, annotations=told(alert, name, self._joint.method, found))

@@ -9,7 +9,6 @@ import numpy as np
 
 from aiops.detection.band_table import Bands, BandTable
 from aiops.detection.detector import Points
-from aiops.detection.joint import residuals
 from aiops.detection.scorer import Scorer, ScorerState
 from aiops.series import FloatArray, Series, epoch_seconds
 
@@ -24,7 +23,7 @@ class Warmed:
         first: Number of the first step of the history, counted since 1970.
         values: The history, shape ``[n, length]``; NaN is a gap.
         state: What the scorer has learnt of it, in the order of the series.
-        residuals: Of the end of the history, in widths of what was normal then, shape ``[n, kept]``.
+        residuals: By how much the end of the history was above what was expected, shape ``[n, kept]``.
     """
 
     first: int
@@ -58,7 +57,7 @@ def warm_up(
     def watched() -> Iterator[Points]:
         for index, points in enumerate(_columns(values, first, seconds, bands), start=kept.shape[1] - length):
             if index >= 0:  # before the column is learnt: as it will be when it is scored
-                kept[:, index] = residuals(points.values, *scorer.interval(state, points))
+                kept[:, index] = points.values - scorer.interval(state, points)[0]
             yield points
 
     for _ in scorer.warm_up(state, watched(), length):
