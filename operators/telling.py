@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import structlog
 
+from aiops.adapters.kubernetes_hpa import API_VERSION, HPA_KIND
+from aiops.adapters.kubernetes_http import Object
 from aiops.adapters.kubernetes_scalers import EventType, Scaler
 from aiops.errors import AiopsError
 from aiops.scaling.reason import Reason
@@ -52,6 +54,12 @@ class Telling:
                 reason=str(decision.reason),
             )
             await self.event(before, kind, str(decision.reason), decision.message, about=about)
+            adopted = (after.status.get("state") or {}).get("adopted")
+            if spec.hpa is not None and adopted is not None:
+                # Whoever wonders about the number looks at the HPA.
+                hpa = {"apiVersion": API_VERSION, "kind": HPA_KIND, "name": spec.hpa.name, "uid": adopted["uid"]}
+                said = f"PredictiveScaler {before.name}: minReplicas {decision.message}"
+                await self.event(before, kind, str(decision.reason), said, about=about, concerning=hpa)
         phase, told = scaled.state.phase, before.status.get("phase")
         active, was = (condition(each.status, Kind.SCALING_ACTIVE) for each in (after, before))
         if phase is Phase.DEGRADED and told != phase:
@@ -74,9 +82,20 @@ class Telling:
             await self.event(before, kind, str(room["reason"]), str(room["message"]), about=after.version)
         self._alerts.tell(after, spec, scaled)
 
-    async def event(self, scaler: Scaler, kind: EventType, reason: str, message: str, *, about: str) -> None:
+    async def event(
+        self,
+        scaler: Scaler,
+        kind: EventType,
+        reason: str,
+        message: str,
+        *,
+        about: str,
+        concerning: Object | None = None,
+    ) -> None:
         """Post an Event, once for each ``about``; one that cannot be posted stops nothing."""
         try:
-            await self._world.scalers.tell(scaler, kind, reason, message, at=self._world.clock.now(), about=about)
+            await self._world.scalers.tell(
+                scaler, kind, reason, message, at=self._world.clock.now(), about=about, concerning=concerning
+            )
         except AiopsError as error:
             _log.warning("event was not posted", namespace=scaler.namespace, scaler=scaler.name, error=str(error))

@@ -169,6 +169,7 @@ class Turns:
     def _forget(self, key: Key) -> None:
         self._intervals.pop(key, None)
         self._refusals.pop(key, None)
+        self._alerts.end(key, self._world.clock.now())
         self._memories.forget(key)
         self.outlooks.forget(key)
         self._world.record.forget(key)
@@ -202,7 +203,7 @@ class Turns:
             spec = None
         rival = older_rival(scaler, await self._world.all_scalers.of(scaler.namespace))
         scaler, said = await self._let_go(scaler, spec, held, rival, state)
-        self._alerts.end(scaler, now)
+        self._alerts.end(scaler.key, now)
         await self._world.scalers.hold(scaler, held=False)
         return said
 
@@ -255,6 +256,7 @@ class Turns:
         found = await self._write(scaler, after)
         self._memories.keep(found, state, held)
         self._world.record.unready(scaler.key, reason)
+        self._alerts.undecided(scaler.key, state, now)
         if status.condition(scaler.status, Kind.READY).get("reason") != reason:
             await self._telling.event(scaler, EventType.WARNING, reason, str(error), about=found.version)
 

@@ -34,6 +34,8 @@ def test_what_was_changed_and_how_to_stop_it_is_said_and_works(served):
     change = served.status()["lastChange"]
     assert (change["from"], change["to"], change["reason"]) == (3, 10, "DesiredWithinRange")
     assert change["message"] == "3 -> 10: demand of up to 500 needs 10 replicas"
+    of_hpa = served.api.kubectl("describe", "hpa", "web", f"--namespace={served.name}")
+    assert f"PredictiveScaler web: minReplicas {change['message']}" in of_hpa.split("\nEvents:")[1]
     listed = served.api.kubectl("get", "pscaler", "web", f"--namespace={served.name}")
     heads, values = (re.split(r"\s{2,}", line.strip()) for line in listed.splitlines())
     shown = dict(zip(heads, values, strict=True))
