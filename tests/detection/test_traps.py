@@ -48,7 +48,7 @@ TRAPS = {
 
 @pytest.mark.parametrize(("values", "odd"), TRAPS.values(), ids=TRAPS)
 def test_it_keeps_quiet_and_sees(values, odd):
-    at = STEP * np.arange(N)
+    at = STEP * np.arange(N, dtype=np.float64)
     said = FleetDetector().replay(at, with_odd(values.copy(), odd))[0]
     onsets = Onsets()
     told = onsets.learn(onsets.start(1), np.zeros(N, dtype=np.int64), at, said)
