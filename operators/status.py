@@ -20,7 +20,6 @@ from aiops.scaling.loop import acts
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.scaling.reason import Reason
 from aiops.scaling.state import ScalingState
-from aiops.series import epoch_seconds
 from aiops.series.duration import duration_text
 from aiops.usecases.scale import Scaled
 
@@ -279,8 +278,3 @@ def _rounded(value: float) -> float:
 
 def _at(instant: datetime) -> str:
     return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def seconds_since(at: datetime, now: datetime) -> float:
-    """Return how long ago ``at`` was."""
-    return epoch_seconds(now) - epoch_seconds(at)
