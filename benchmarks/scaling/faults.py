@@ -10,6 +10,7 @@ policy without an HPA, at the pace that an HPA has in a minute, held against an 
 A trace that was measured is kept beside the result until all are: what is stopped goes on where it was.
 """
 
+<<<<<<< HEAD
 import argparse
 import hashlib
 import json
@@ -18,13 +19,16 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+=======
+from collections.abc import Sequence
+from dataclasses import dataclass
+>>>>>>> 6f4a5b3e866136880609e301c86d587bf793dca8
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from aiops.backtest.hpa import SYNC, Hpa
@@ -34,8 +38,7 @@ from aiops.backtest.study import Contender
 from aiops.forecasting.catalog import window_forecaster
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.series import FloatArray
-from aiops.telemetry import configure
-from benchmarks.scaling.traces import cases
+from benchmarks.scaling.command import CONSOLE, begin, of_each, options, write
 
 RESULT = Path(__file__).parent / "results" / "faults.json"
 BREAKS_AFTER = timedelta(days=1)
@@ -226,6 +229,7 @@ def print_table(result: dict[str, Any], console: Console) -> None:
     console.print(table)
 
 
+<<<<<<< HEAD
 def kept(case: Case, folder: Path) -> Measured:
     """Return what was measured of a trace by these very programs, or measure it and keep that."""
     programs = [*ROOT.glob("aiops/**/*.py"), Path(__file__)]
@@ -277,7 +281,15 @@ def main() -> int:
     shutil.rmtree(partial)
     console.print(f"written: {os.path.relpath(arguments.output)}")
     return 0
+=======
+def main() -> None:
+    """Measure, print and write."""
+    asked, traces = begin(options(__doc__, RESULT))
+    result = summarize(list(of_each(measure, traces, processes=1)))
+    print_table(result, CONSOLE)
+    write(result, asked.output)
+>>>>>>> 6f4a5b3e866136880609e301c86d587bf793dca8
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
