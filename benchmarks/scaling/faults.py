@@ -10,19 +10,11 @@ policy without an HPA, at the pace that an HPA has in a minute, held against an 
 A trace that was measured is kept beside the result until all are: what is stopped goes on where it was.
 """
 
-<<<<<<< HEAD
-import argparse
 import hashlib
 import json
-import os
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-=======
-from collections.abc import Sequence
-from dataclasses import dataclass
->>>>>>> 6f4a5b3e866136880609e301c86d587bf793dca8
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -229,7 +221,6 @@ def print_table(result: dict[str, Any], console: Console) -> None:
     console.print(table)
 
 
-<<<<<<< HEAD
 def kept(case: Case, folder: Path) -> Measured:
     """Return what was measured of a trace by these very programs, or measure it and keep that."""
     programs = [*ROOT.glob("aiops/**/*.py"), Path(__file__)]
@@ -252,43 +243,18 @@ def _plain(found: Mapping[Any, After]) -> dict[str, Any]:
     return {str(key): asdict(after) for key, after in found.items()}
 
 
-def main() -> int:
-    """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--traces", nargs="+", help="only these, by name")
-    parser.add_argument("--output", type=Path, default=RESULT, help="result file")
-    arguments = parser.parse_args()
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    folder = os.environ.get("AIOPS_DATA_DIR")
-    if not folder:
-        console.print("AIOPS_DATA_DIR is not set: name the folder that holds workload/", style="bold red")
-        return 2
-    configure()
-    chosen = [
-        case
-        for case in cases(Path(folder) / "workload")
-        if arguments.traces in (None, []) or case.name in arguments.traces
-    ]
-    partial = arguments.output.with_suffix(".partial")
-    found = []
-    for case in track(chosen, "replaying", console=console, transient=True):
-        found.append(kept(case, partial))
-        console.print(f"{len(found)} of {len(chosen)}: {case.name}", style="dim")
-    result = summarize(found)
-    print_table(result, console)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    shutil.rmtree(partial)
-    console.print(f"written: {os.path.relpath(arguments.output)}")
-    return 0
-=======
 def main() -> None:
     """Measure, print and write."""
     asked, traces = begin(options(__doc__, RESULT))
-    result = summarize(list(of_each(measure, traces, processes=1)))
+    partial = asked.output.with_suffix(".partial")
+    found = []
+    for each in of_each(lambda case: kept(case, partial), traces, processes=1):
+        found.append(each)
+        CONSOLE.print(f"{len(found)} of {len(traces)}: {each.name}", style="dim")
+    result = summarize(found)
     print_table(result, CONSOLE)
     write(result, asked.output)
->>>>>>> 6f4a5b3e866136880609e301c86d587bf793dca8
+    shutil.rmtree(partial)
 
 
 if __name__ == "__main__":
