@@ -48,7 +48,11 @@ def serve(
         ),
     ] = Path("aiops-state"),
     combiner: Annotated[
-        Path | None, typer.Option("--combiner", help="File of `aiops train-combiner`: what labels have taught.")
+        Path | None,
+        typer.Option(
+            "--combiner",
+            help="File of `aiops train-combiner`: what labels have taught; where no detectors are named.",
+        ),
     ] = None,
     tls_certificate: Annotated[
         Path | None,

@@ -18,6 +18,7 @@ from aiops.alerting.alert import Alert
 from aiops.alerting.links import Links
 from aiops.alerting.monitor import AnomalyMonitor
 from aiops.alerting.rules import AlertRule
+from aiops.detection.catalog import detector
 from aiops.detection.scorer import Scorer
 from aiops.errors import ConfigError, DataError, LimitError, ModelNotFoundError
 from aiops.forecasting.boosted_trees import TreeStore
@@ -76,7 +77,8 @@ class Live:
 
     Args:
         clock: The time.
-        scorer: Detectors with their calibration; what they learn of each series is kept beside them.
+        scorer: Detectors with their calibration, for pushed series and for monitors that name none; what they learn
+            of each series is kept beside them.
         outbox: Where alerts go.
         source: Where queries are read; None if only pushes are served.
         watched: Where it is written what is watched; None if nothing is.
@@ -143,17 +145,25 @@ class Live:
         groups, rows = self._places(batch)
         now = self._clock.now()
         used = {id(groups[number]): groups[number] for number in set(batch.series.tolist())}
+        names = list(self._pushed.detectors)
         if len(used) <= 1:
             group = next(iter(used.values()), self._pushed)
             at = np.floor_divide(batch.at, group.step.total_seconds()).astype(np.int64)
             judged = group.take(rows[batch.series], at, batch.values, group.place(now))
+            names = list(group.detectors)
         else:
             judged = nothing(len(batch.series))
             owners = np.array([id(each) for each in groups])[batch.series]
             for name, group in used.items():
                 (which,) = np.nonzero(owners == name)
                 at = np.floor_divide(batch.at[which], group.step.total_seconds()).astype(np.int64)
-                judged.put(which, group.take(rows[batch.series[which]], at, batch.values[which], group.place(now)))
+                part = group.take(rows[batch.series[which]], at, batch.values[which], group.place(now))
+                names += [each for each in group.detectors if each not in names]
+                # Monitors have detectors of their own; an index of -1 stays what it is.
+                part.scores.detectors[:] = np.array([names.index(each) for each in group.detectors] + [-1])[
+                    part.scores.detectors
+                ]
+                judged.put(which, part)
         if judged.changes:
             self._desk.put(judged.changes)
         scores = judged.scores
@@ -165,7 +175,7 @@ class Live:
             detector=scores.detectors,
             warming_up=scores.warming_up,
             skipped=judged.skipped,
-            detectors=self._pushed.detectors,
+            detectors=tuple(names),
             changes=tuple(judged.changes),
         )
 
@@ -355,9 +365,10 @@ class Live:
     def _start(self, monitor: AnomalyMonitor) -> Ingest:
         if self._source is None:
             raise ConfigError(f"monitor {monitor.name} needs a Prometheus to read: set AIOPS_PROMETHEUS__URL")
+        own = monitor.spec.detectors
         return Ingest(
             monitor,
-            self._scorer,
+            Scorer([detector(name) for name in own]) if own else self._scorer,
             self._source,
             self._clock,
             self._prometheus,
