@@ -28,7 +28,7 @@ def drops_and_jumps(seed: int) -> Example:
         drops = random.random() < 0.5
         values[place : place + 3] += -25.0 if drops else 25.0
         labels[place : place + 3] = drops
-    at = 1.7e9 + STEP * np.arange(n)
+    at = np.asarray(1.7e9 + STEP * np.arange(n), dtype=np.float64)
     return Example(at=at, values=values, labels=labels, step_seconds=STEP, probation=2 * DAY, group=str(seed))
 
 
