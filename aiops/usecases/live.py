@@ -20,13 +20,15 @@ from aiops.alerting.monitor import AnomalyMonitor
 from aiops.alerting.rules import AlertRule
 from aiops.detection.catalog import detector
 from aiops.detection.scorer import Scorer
-from aiops.errors import ConfigError, DataError, LimitError, ModelNotFoundError
+from aiops.errors import ConfigError, DataError, LimitError, ModelNotFoundError, UpstreamUnavailableError
 from aiops.forecasting.boosted_trees import TreeStore
-from aiops.ports import AlertOutbox, Clock, FeedbackStore, MetricSource, ModelStore
+from aiops.forecasting.fleet.exhaustion import Exhaustion
+from aiops.ports import AlertOutbox, Clock, FeedbackStore, LimitQuery, MetricSource, ModelStore
 from aiops.series import IntArray, Series, SeriesKey, epoch_seconds, from_epoch
 from aiops.series.duration import format_duration
 from aiops.usecases.adopted import Adopted
 from aiops.usecases.champion import ChampionWatch
+from aiops.usecases.exhaustions import Exhaustions
 from aiops.usecases.incidents import Desk
 from aiops.usecases.ingest import Ingest
 from aiops.usecases.live_calls import (
@@ -119,8 +121,9 @@ class Live:
         self._index: dict[SeriesKey, WatchedSeries] = {}
         self._windows = Windows(trees)
         self._rehearsed = False
-        self._adopted = None
+        self._adopted = self._exhaustions = None
         if source is not None:
+            self._exhaustions = Exhaustions(source, clock, self._prometheus)
             self._adopted = Adopted(source, clock, self._prometheus, most=limits.adopt, keep=limits.keep_adopted)
         self._champion = None
         if store is not None:
@@ -206,6 +209,17 @@ class Live:
             window_maximum=found_window,
             window_reason=no_window,
         )
+
+    async def exhaustion(self, asked: LimitQuery, now: datetime | None) -> tuple[SeriesKey, Exhaustion]:
+        """Say how likely and when one series reaches a limit, from what was known at ``now``; None is the present.
+
+        Raises:
+            DataError: If the query gives several series, or not enough to tell.
+            UpstreamError: If its history could not be read.
+        """
+        if self._exhaustions is None:
+            raise UpstreamUnavailableError("this service was started without a Prometheus: it cannot read queries")
+        return await self._exhaustions.of(asked, now or self._clock.now())
 
     async def run(self) -> None:
         """Poll what is watched, watch the champion, deliver alerts, until cancelled."""
