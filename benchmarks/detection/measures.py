@@ -16,6 +16,7 @@ from aiops.series import FloatArray, IntArray
 from benchmarks.detection.events import Outcome, judge
 
 FOLDS = 5
+REPETITIONS = 5
 _NAB_FALSE = 0.11
 
 
