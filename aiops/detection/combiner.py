@@ -11,7 +11,6 @@ from aiops.detection.calibration import RAREST
 from aiops.detection.combiner_record import COMBINED, FEATURES, evidence
 from aiops.detection.detector import Cells, Points
 from aiops.detection.fleet import FleetDetector
-from aiops.detection.fleet_record import FIGURES
 from aiops.errors import DataError
 from aiops.forecasting.boosted_features import Features
 from aiops.forecasting.boosted_trees import Trees, is_sound, predict
@@ -100,7 +99,7 @@ class CombinedDetector:
             part = slice(begin, begin + _AT_ONCE)
             rows = np.zeros(len(values[part]), dtype=np.int64)
             points = Points.unforecast(rows, at[part], values[part])
-            found[:, part] = self._advance(state, points, learning=True)[:3:2]
+            found[:, part] = self._advance(state, points, learning=True)[::2]
         return found
 
     def skip(self, state: Cells, points: Points) -> None:
@@ -125,10 +124,22 @@ class CombinedDetector:
 
 
 def evidence_of(fleet: FleetDetector, state: Cells, points: Points, *, learning: bool) -> tuple[FloatArray, Features]:
-    """Return what the fleet detector says ``[FIGURES, m]``, and what a combiner looks at ``[candidates, FEATURES]``."""
-    from aiops.detection.combiner_evidence import candidates, gather
+    """Return what the fleet detector says, ``[3, m]``, and what a combiner looks at, ``[candidates, FEATURES]``."""
+    from aiops.detection.combiner_evidence import watch
 
-    found = fleet.figures(state["fleet"], points, FIGURES, learning=learning)
-    table = np.empty((candidates(found), FEATURES), dtype=np.float32)
-    gather(state["evidence"], points.rows, points.at, points.values, found, learning, table)
-    return found, table
+    found = np.empty((3, len(points.rows)))
+    table = np.empty((len(points.rows), FEATURES), dtype=np.float32)
+    count = watch(
+        state["fleet"],
+        state["evidence"],
+        points.rows,
+        points.at,
+        points.values,
+        points.expected,
+        fleet.warm_up,
+        fleet.floor_ratio,
+        learning,
+        found,
+        table,
+    )
+    return found, table[:count]

@@ -11,15 +11,24 @@ from typing import Any
 import numpy as np
 
 from aiops.detection.combiner_record import HOURS, SAID_A_WEEK
-from aiops.detection.fleet_levels import FORECAST, LARGEST, SEASON
+from aiops.detection.fleet_kernel import advance
+from aiops.detection.fleet_levels import (
+    DAY,
+    FORECAST,
+    LARGEST,
+    SEASON,
+    SILENT,
+    floor_of,
+    look,
+    season_of,
+    step_of,
+)
 from aiops.detection.fleet_record import VIEWS
-from aiops.detection.fleet_tables import NOT_ODD, share_of
+from aiops.detection.fleet_tables import bin_of, rate_of, share_of
 from aiops.forecasting.boosted_features import Features
 from aiops.series import FloatArray, IntArray
 from aiops.series.compiled import machine_code
 
-_RARITY = 3
-_MULTIPLE = 3 + VIEWS
 _LEAST, _MOST = -2.5, 6.0  # of a rarity, where it is averaged: about an ordinary minute, and one in a million weeks
 _ODD = 0.5  # rarer than once in three weeks
 _NEVER = 1e8  # seconds since it was odd, if it never was
@@ -27,54 +36,95 @@ _CLIP = 6.0
 
 
 @machine_code
-def candidates(found: FloatArray) -> int:
-    """Return how many points are odd enough for a combiner to be asked."""
-    count = 0
-    for i in range(found.shape[1]):
-        count += found[0, i] < SAID_A_WEEK  # NaN is not
-    return count
-
-
-@machine_code
-def gather(
-    cells: Any, rows: IntArray, at: FloatArray, values: FloatArray, found: FloatArray, learning: bool, table: Features
-) -> None:
-    """Write what is known of each candidate to ``table [candidates, FEATURES]``; then take the points in, if asked.
+def watch(
+    cells: Any,
+    own: Any,
+    rows: IntArray,
+    at: FloatArray,
+    values: FloatArray,
+    expected: FloatArray,
+    warm_up: float,
+    floor_ratio: float,
+    learning: bool,
+    found: FloatArray,
+    table: Features,
+) -> int:
+    """Let the fleet detector judge the points, write what is known of each candidate, and take the points in, if asked.
 
     Args:
-        found: What the fleet detector says of the points, ``[FIGURES, m]``.
+        cells: Of the fleet detector; the other arguments are those of ``fleet_kernel.advance``, too.
+        own: Records of evidence.
+        found: Shape ``[3, m]``.
+        table: Shape ``[m, FEATURES]``; the first rows are written.
+
+    Returns:
+        How many candidates there were.
     """
+    residual, rates, multiples = np.empty(VIEWS), np.empty(FORECAST), np.empty(FORECAST)
     place = 0
     for i in range(len(rows)):
-        if math.isnan(values[i]):
-            continue
-        cell = cells[rows[i]]
+        this = slice(i, i + 1)
         value = min(max(values[i], -LARGEST), LARGEST)
+        if not math.isnan(value):  # before it is learnt
+            _views(cells[rows[i]], at[i], value, floor_ratio, residual, rates, multiples)
+        advance(
+            cells, rows[this], at[this], values[this], expected[this], warm_up, floor_ratio, learning, found[:, this]
+        )
+        if math.isnan(value):
+            continue
+        cell = own[rows[i]]
         rate = found[0, i]
         if rate < SAID_A_WEEK:
-            _describe(cell, at[i], value, found, i, table[place])
+            _describe(cell, at[i], value, rate, found[2, i], rates, multiples, table[place])
             place += 1
         if not learning:
             continue
         if not math.isnan(rate):
             _remember(cell, at[i], -math.log10(max(rate, 1e-300)))
         _take(cell, at[i], value)
+    return place
 
 
 @machine_code
-def _describe(cell: Any, at: float, value: float, found: FloatArray, i: int, row: Features) -> None:
-    row[0] = -math.log10(max(found[0, i], 1e-300))
-    row[1] = found[2, i]
+def _views(
+    cell: Any, at: float, value: float, floor_ratio: float, residual: FloatArray, rates: FloatArray, off: FloatArray
+) -> None:
+    """Write how rare each view but the forecast's calls the value, and how many usual distances it is off."""
+    if cell["seen"] <= SILENT:
+        return
+    step = step_of(cell, at)
+    day = int(max(round(DAY / step), 1))
+    season, _ = season_of(cell, at, step, day)
+    look(cell, value, season, np.nan, residual)
+    floor = floor_of(cell, floor_ratio)
     for view in range(FORECAST):
-        rate, multiple = found[_RARITY + view, i], found[_MULTIPLE + view, i]
-        row[2 + view] = -math.log10(max(rate, 1e-300)) if rate < NOT_ODD else np.nan
-        row[2 + FORECAST + view] = math.copysign(math.log10(1.0 + abs(multiple)), multiple)
+        off[view] = residual[view] / max(cell["scale"][view], floor)
+        table = 2 * view if off[view] >= 0 else 2 * view + 1
+        rates[view] = rate_of(cell, table, bin_of(abs(off[view])), 7.0 * day)
+
+
+@machine_code
+def _describe(
+    cell: Any,
+    at: float,
+    value: float,
+    rate: float,
+    mean: float,
+    rates: FloatArray,
+    off: FloatArray,
+    row: Features,
+) -> None:
+    row[0] = -math.log10(max(rate, 1e-300))
+    row[1] = mean
+    for view in range(FORECAST):
+        row[2 + view] = -math.log10(max(rates[view], 1e-300))
+        row[2 + FORECAST + view] = math.copysign(math.log10(1.0 + abs(off[view])), off[view])
     rest = 2 + 2 * FORECAST
     row[rest] = math.log10(max(at - cell["odd_at"], 1.0)) if cell["odd_at"] != 0 else math.log10(_NEVER)
     row[rest + 1] = cell["run"]
     for memory in range(3):
         row[rest + 2 + memory] = cell["lately"][memory]
-    side = math.copysign(1.0, found[_MULTIPLE + SEASON, i])
+    side = math.copysign(1.0, off[SEASON])
     _compare(cell, at, value, side, row[rest + 5 :])
 
 
@@ -162,7 +212,7 @@ def restate(
         sums: One a candidate.
         knots: Increasing sums, ``[k]``.
         decades: log10 of alerts a week at each of them, ``[k]``.
-        found: ``[FIGURES, m]``; the first two rows are overwritten.
+        found: ``[3, m]``; the first two rows are overwritten.
     """
     place = 0
     for i in range(len(rows)):

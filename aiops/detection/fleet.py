@@ -98,11 +98,7 @@ class FleetDetector:
         """
         state = self.start(1)
         points = Points.unforecast(np.zeros(len(values), dtype=np.int64), at, values)
-        return self.figures(state, points, 3, learning=True)[::2]
-
-    def figures(self, state: Cells, points: Points, count: int, *, learning: bool) -> FloatArray:
-        """Return the first ``count`` figures of each point, shape ``[count, m]``: see ``fleet_kernel.advance``."""
-        return self._advance(state, points, learning=learning, figures=count)
+        return self._advance(state, points, learning=True, figures=3)[::2]
 
     def skip(self, state: Cells, points: Points) -> None:
         """Do nothing: levels and scales are about what is normal."""

@@ -24,7 +24,7 @@ from aiops.detection.fleet_levels import (
     season_of,
     step_of,
 )
-from aiops.detection.fleet_record import BINS, FIGURES, RECORD, TABLES, VIEWS
+from aiops.detection.fleet_record import BINS, RECORD, TABLES, VIEWS
 from aiops.detection.fleet_tables import (
     BINS_A_DECADE,
     LOWEST,
@@ -98,8 +98,7 @@ def advance(
     """Write alerts a week to ``found [0]``, the share of points to ``found [1]``; then learn, if asked.
 
     Args:
-        found: Shape ``[2, m]``, or ``[3, m]`` to be told the mean rarity of the views, too, or ``[FIGURES, m]`` for
-            the rate of each view and how many of its usual distances it is off, as well; NaN for a gap or while
+        found: Shape ``[2, m]``, or ``[3, m]`` to be told the mean rarity of the views, too; NaN for a gap or while
             warming up.
     """
     residual, places, rates = np.empty(VIEWS), np.zeros(VIEWS), np.empty(VIEWS)
@@ -136,11 +135,6 @@ def advance(
                 found[1, i] = share_of(rate, week, window) if place > 0 else 1.0
                 if len(found) > 2:
                     found[2, i] = _mean_rarity(rates)
-                if len(found) == FIGURES:
-                    for view in range(VIEWS):
-                        found[3 + view, i] = rates[view]
-                        usual = max(cell["scale"][view], floor_of(cell, floor_ratio))
-                        found[3 + VIEWS + view, i] = residual[view] / usual
             if learning:
                 _count_views(cell, residual, places, rates, week, window)
                 count(cell, JOINT, place, rate * OF_JOINT.odd <= week, window, OF_JOINT)

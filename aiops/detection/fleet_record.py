@@ -7,8 +7,6 @@ import numpy as np
 VIEWS = 6
 TABLES = 2 * VIEWS + 1
 """Of each view above and below, and of what they say together."""
-FIGURES = 3 + 2 * VIEWS
-"""What can be said of a point: see ``fleet_kernel.advance``."""
 BINS = 56
 SLOTS = 96  # of a day
 
