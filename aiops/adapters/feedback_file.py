@@ -43,7 +43,7 @@ class FeedbackFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: tuple[int, int] | None = None
+        self._seen: int | None = None
 
     def note(self, incidents: Mapping[str, Alert], now: datetime) -> None:
         """Keep incidents that were told, each under a name of its own, for four weeks; what fails is logged."""
@@ -58,9 +58,7 @@ class FeedbackFile:
     def changed(self) -> list[Feedback] | None:
         """Return all feedback in the order in which it was given; None if there is none since the last call."""
         try:
-            stamp = self._path.stat()
-            wal = self._path.with_name(f"{self._path.name}-wal")
-            seen = (stamp.st_mtime_ns, wal.stat().st_mtime_ns if wal.exists() else 0)
+            seen = self._path.stat().st_mtime_ns
             if seen == self._seen:
                 return None
             with closing(self._opened()) as file:

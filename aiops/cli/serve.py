@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aiops.cli.options import duration
+from aiops.cli.options import lasting
 from aiops.cli.output import messages
 from aiops.errors import ConfigError
 
@@ -78,13 +78,7 @@ def serve(
     ] = 256,
     drain: Annotated[
         timedelta,
-        typer.Option(
-            "--drain",
-            parser=duration,
-            metavar="DURATION",
-            help="How long calls under way may still take after SIGTERM.",
-            show_default="20s",
-        ),
+        lasting("--drain", "How long calls under way may still take after SIGTERM.", "20s"),
     ] = timedelta(seconds=20),
     adopt: Annotated[
         int, typer.Option("--adopt", min=0, help="Queries kept because somebody asked for their forecast.")

@@ -145,11 +145,13 @@ def test_what_a_small_state_forgets_only_holds_a_bit_longer() -> None:
 
 
 def test_a_turn_costs_microseconds() -> None:
-    peaks = [500 + 400 * math.sin(i / 100) for i in range(20_000)]
-
-    started = time.process_time()
-    turns(policy(), 10, peaks)
-    microseconds = (time.process_time() - started) / len(peaks) * 1e6
+    peaks = [500 + 400 * math.sin(i / 100) for i in range(2_000)]
+    seconds = []
+    for _ in range(10):
+        started = time.process_time()
+        turns(policy(), 10, peaks)
+        seconds.append(time.process_time() - started)
+    microseconds = min(seconds) / len(peaks) * 1e6  # the others are those that what else the machine does slowed down
 
     print(f"{microseconds:.1f} microseconds a turn")
     assert microseconds < 40  # measured 24, a third of which is judging forecasts (skill.learn)
