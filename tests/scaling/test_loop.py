@@ -138,7 +138,7 @@ def test_what_a_small_state_forgets_only_holds_a_bit_longer() -> None:
 
     decisions, state = turns(policy("80m"), 100, falling)
 
-    assert len(state.needs) == 48
+    assert len(state.needs) == 40
     assert len(json.dumps(state.to_json())) < 4096
     for i, decision in enumerate(decisions):
         assert decision.desired >= max(each.wanted or 0 for each in decisions[max(i - 79, 0) : i + 1])
