@@ -76,10 +76,9 @@ def test_without_a_forecast_there_is_nothing_to_learn_from() -> None:
     [
         pytest.param(lambda minute: 0.5 * good(minute), id="halved"),
         pytest.param(lambda minute: 3.0 * good(minute), id="tripled"),
-        pytest.param(lambda minute: good(DAY), id="frozen"),
         pytest.param(lambda minute: good(minute - 6 * HOUR), id="six hours late"),
         pytest.param(lambda minute: good(minute) * (1 - max(minute - DAY, 0) / DAY), id="drifted"),
-        pytest.param(lambda minute: 1e12, id="absurd"),
+        pytest.param(lambda minute: 1e12 + minute, id="absurd"),
     ],
 )
 def test_a_broken_forecast_is_never_trusted_and_loses_the_trust_that_it_had(wrong) -> None:
@@ -92,7 +91,7 @@ def test_a_broken_forecast_is_never_trusted_and_loses_the_trust_that_it_had(wron
     assert (never.effective_mode, trusted.effective_mode) == (Mode.RECOMMEND, Mode.FLOOR)
     assert (state.phase, state.effective_mode) == (Phase.DEGRADED, Mode.RECOMMEND)
     assert Reason.FORECAST_UNSKILLED in decision.limits
-    assert decision.peak_demand == demand_at(DAY + 9 * HOUR - 1)
+    assert decision.peak_demand == pytest.approx(1.1 * demand_at(DAY + 9 * HOUR - 1))
     assert back[-1][1].effective_mode is Mode.FLOOR
 
 
@@ -121,7 +120,8 @@ def test_the_reducer_is_total_and_its_state_round_trips(turns, mode, proving) ->
         decision, state = step(state, Observation(current=current, demand=demand), peak, policy(mode, proving), now)
         assert ScalingState.from_json(json.loads(json.dumps(state.to_json(), allow_nan=False))) == state
         assert len(json.dumps(state.to_json())) < 4096
-        if demand is None or not math.isfinite(demand) or peak is None or not 0 <= peak < math.inf:
+        waits = state.absent_since is not None and now - state.absent_since < timedelta(hours=1)
+        if demand is None or not math.isfinite(demand) or waits:
             assert decision.desired >= min(current, 500)
 
 
