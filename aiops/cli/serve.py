@@ -47,6 +47,13 @@ def serve(
             help="Folder for what should survive a restart: alerts not yet delivered, and trees of forecasters.",
         ),
     ] = Path("aiops-state"),
+    combiner: Annotated[
+        Path | None,
+        typer.Option(
+            "--combiner",
+            help="File of `aiops train-combiner`: what labels have taught; where no detectors are named.",
+        ),
+    ] = None,
     tls_certificate: Annotated[
         Path | None,
         typer.Option(
@@ -106,7 +113,9 @@ def serve(
         queue=queue,
         drain=drain,
     )
-    asked = wiring.LiveRequest(watch=watch, registry=registry, model=model, state=state, limits=Limits(adopt=adopt))
+    asked = wiring.LiveRequest(
+        watch=watch, registry=registry, model=model, state=state, combiner=combiner, limits=Limits(adopt=adopt)
+    )
     with asyncio.Runner() as runner:
         runner.run(_serve(asked, options, wiring.settings()))
         # All is closed. A thread that still waits for a Prometheus which does not answer would hold up the end of the
