@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from aiops.detection.combiner_record import HOURS, SAID_A_WEEK
+from aiops.detection.fleet_clock import DAY
 from aiops.detection.fleet_kernel import advance
 from aiops.detection.fleet_levels import (
-    DAY,
     FORECAST,
     LARGEST,
     SEASON,
