@@ -95,6 +95,15 @@ def test_a_broken_forecast_is_never_trusted_and_loses_the_trust_that_it_had(wron
     assert back[-1][1].effective_mode is Mode.FLOOR
 
 
+def test_direct_takes_back_what_demand_has_refuted_before_it_is_judged() -> None:
+    sound = list(live(policy("Direct"), range(DAY), good))
+    turns = live(policy("Direct"), range(DAY, DAY + 5), lambda minute: 0.5 * good(minute), sound[-1][1])
+    refuted = [(Reason.FORECAST_UNSKILLED in decision.limits, state.effective_mode) for decision, state in turns]
+
+    assert refuted == [(minute >= 2, Mode.DIRECT) for minute in range(5)]
+    assert not any(Reason.FORECAST_UNSKILLED in decision.limits for decision, _ in sound[7 * HOUR :])
+
+
 @pytest.mark.parametrize("peak", [lambda _: None, lambda minute: 0.1 * good(minute), lambda _: 1e9])
 def test_direct_falls_back_to_what_an_hpa_would_do(peak) -> None:
     """At 70 % of 10, and never fewer for want of a forecast."""
