@@ -16,6 +16,7 @@ from aiops.forecasting.boosted_features import Features
 from aiops.forecasting.boosted_trees import Trees, is_sound, predict
 from aiops.series import FloatArray
 
+_MOST_DECADES = 6.0  # of rarity, that count beside the trees, one each
 _AT_ONCE = 65_536  # points of a replay, so that memory does not grow with it
 
 
@@ -24,7 +25,7 @@ class Combiner:
     """Trees over what the fleet detector says of a point and said of those before, and what their sum means.
 
     Attributes:
-        trees: Their sum is the larger, the more a point looks like an incident.
+        trees: Their sum, and the rarity itself, are the larger, the more a point looks like an incident.
         knots: Increasing sums, shape ``[k]``, k at least 2.
         decades: log10 of the false alerts a series-week that a threshold at each knot gave on series that the trees
             had not seen, decreasing, shape ``[k]``; straight lines between them, flat beyond.
@@ -113,7 +114,7 @@ class CombinedDetector:
         from aiops.detection.combiner_evidence import restate
 
         found, table = evidence_of(self.fleet, state, points, learning=learning)
-        sums = predict(self.combiner.trees, table)
+        sums = sums_of(self.combiner.trees, table)
         restate(state["fleet"], points.rows, sums, self.combiner.knots, self.combiner.decades, found)
         return found
 
@@ -121,6 +122,12 @@ class CombinedDetector:
     def _raw(found: FloatArray) -> FloatArray:
         raw: FloatArray = 1.0 / np.maximum(found[1], RAREST)
         return raw
+
+
+def sums_of(trees: Trees, table: Features) -> FloatArray:
+    """Return what the trees say of each candidate, and one for each decade of its rarity: odder is never less."""
+    found: FloatArray = predict(trees, table) + np.minimum(table[:, 0], _MOST_DECADES)
+    return found
 
 
 def evidence_of(fleet: FleetDetector, state: Cells, points: Points, *, learning: bool) -> tuple[FloatArray, Features]:

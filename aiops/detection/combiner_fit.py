@@ -9,13 +9,13 @@ from typing import Any, Final
 import numpy as np
 
 from aiops.detection import incident_runs
-from aiops.detection.combiner import Combiner, evidence_of
+from aiops.detection.combiner import Combiner, evidence_of, sums_of
 from aiops.detection.combiner_record import COMBINED, NAMES, RISING, SAID_A_WEEK, evidence
 from aiops.detection.detector import BoolArray, Points
 from aiops.detection.fleet import FleetDetector
 from aiops.errors import ConfigError, DataError, FitFailedError
 from aiops.forecasting.boosted_features import Features
-from aiops.forecasting.boosted_trees import Trees, predict, read_trees
+from aiops.forecasting.boosted_trees import Trees, read_trees
 from aiops.series import FloatArray, IntArray
 
 FOLDS: Final = 5
@@ -159,7 +159,7 @@ def crossfitted(lessons: Sequence[Lesson]) -> list[FloatArray]:
         trees = grow([each for each, own in zip(lessons, fold, strict=True) if own != number])
         for place, each in enumerate(lessons):
             if fold[place] == number:
-                sums[place] = predict(trees, each.table)
+                sums[place] = sums_of(trees, each.table)
     return sums
 
 
@@ -187,7 +187,7 @@ def grow(lessons: Sequence[Lesson]) -> Trees:
             data = lightgbm.Dataset(table, belongs.astype(np.float64), weight=_weights(events, sums))
             grown = lightgbm.train(_SETTINGS, data, num_boost_round=_ROUNDS)
             trees = read_trees(grown.dump_model()["tree_info"])
-            sums = predict(trees, table)
+            sums = sums_of(trees, table)
     except lightgbm.basic.LightGBMError as error:
         raise FitFailedError(f"LightGBM could not learn from {len(table)} points: {error}") from error
     assert trees is not None  # noqa: S101 - there was a turn
