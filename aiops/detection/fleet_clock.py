@@ -17,6 +17,8 @@ from aiops.series.compiled import machine_code
 
 DAY = 86_400.0
 _HOURS = 24
+_FAR = 12.0  # usual distances: more counts as so much
+_UNUSUAL = 2.0
 _BETTER = 2.0  # times closer than the table as it is
 _MEMORY = 0.25  # of a day, in which the three are compared
 
@@ -59,54 +61,48 @@ def read(cell: Any, position: float, slots: int, day: int, shift: int) -> float:
 
 
 @machine_code
-def nearest_season(cell: Any, value: float, season: float, unusual: float, at: float, step: float, day: int) -> float:
-    """Return what the time of day adds; if that is off by ``unusual``, an hour before or after if that is nearer."""
+def season_by_clocks(
+    cell: Any, value: float, season: float, usual: float, learning: bool, at: float, step: float, day: int
+) -> float:
+    """Return what the time of day adds; for an unusual value, an hour before or after if that is nearer.
+
+    When learning, it notes how far the value is from all three, in the middle of a slot, and turns the table if clocks
+    changed: only where the table as it is fits again, as what is still missing may never come.
+
+    Args:
+        usual: Distance from the time of day.
+    """
     slots = min(day, SLOTS)
-    if slots % _HOURS != 0 or abs(value - cell["slow"] - season) < unusual:
+    if slots % _HOURS != 0:
         return season
     position = (math.floor(at / step) % day + 0.5) / day * slots
-    beside = value - cell["slow"]
+    slot = min(int(position), slots - 1)
+    beside, hour, off = value - cell["slow"], slots // _HOURS, cell["off"]
+    if learning and abs(position - slot - 0.5) <= 0.5 * slots / day:
+        for k in range(3):
+            distance = min(abs(beside - cell["slots"][(slot + (k - 1) * hour) % slots]), _FAR * usual)
+            off[k] += (distance - off[k]) / (_MEMORY * slots)
+        better = 0 if off[0] < off[2] else 2
+        if abs(beside - cell["slots"][slot]) < 0.25 * _FAR * usual and off[1] > _BETTER * off[better]:
+            _turn(cell, (better - 1) * hour, slots)
+            off[1] = off[better]
+            season = read(cell, position, slots, day, 0)
+    if abs(beside - season) < _UNUSUAL * usual:
+        return season
     nearest = season
-    for hour in (-1, 1):
-        other = read(cell, position, slots, day, hour * slots // _HOURS)
+    for k in (-1, 1):
+        other = read(cell, position, slots, day, k * hour)
         if abs(beside - other) < abs(beside - nearest):
             nearest = other
     return nearest
 
 
 @machine_code
-def compare_hours(cell: Any, value: float, limit: float, at: float, step: float, day: int) -> None:
-    """Note how far the value is from the table as it is, and an hour before and after; turn it when clocks changed.
-
-    Only in the middle of a slot, and only where the table as it is fits again: what is still missing may never come.
-
-    Args:
-        limit: Of a distance: more counts as so much.
-    """
-    slots = min(day, SLOTS)
-    if slots % _HOURS != 0:
-        return
-    position = (math.floor(at / step) % day + 0.5) / day * slots
-    slot = min(int(position), slots - 1)
-    if abs(position - slot - 0.5) > 0.5 * slots / day:
-        return
-    beside, hour = value - cell["slow"], slots // _HOURS
-    off = cell["off"]
-    for k in range(3):
-        distance = min(abs(beside - cell["slots"][(slot + (k - 1) * hour) % slots]), limit)
-        off[k] += (distance - off[k]) / (_MEMORY * slots)
-    fits = abs(beside - cell["slots"][slot]) < 0.25 * limit
-    better = 0 if off[0] < off[2] else 2
-    if fits and off[1] > _BETTER * off[better] and clocks_may_have_changed(at):
-        _turn(cell, (better - 1) * hour, slots)
-        off[1] = off[better]
-
-
-@machine_code
 def _turn(cell: Any, by: int, slots: int) -> None:
     """Turn the table, so that each slot says what the one ``by`` slots later said."""
-    kept = cell["slots"][:slots].copy()
-    seen = cell["slot_seen"][:slots].copy()
-    for slot in range(slots):
-        cell["slots"][slot] = kept[(slot + by) % slots]
-        cell["slot_seen"][slot] = seen[(slot + by) % slots]
+    table, seen = cell["slots"], cell["slot_seen"]
+    for _ in range(by % slots):  # in place, one slot at a time: a copy would cost each point of the fleet
+        first, first_seen = table[0], seen[0]
+        for slot in range(slots - 1):
+            table[slot], seen[slot] = table[slot + 1], seen[slot + 1]
+        table[slots - 1], seen[slots - 1] = first, first_seen

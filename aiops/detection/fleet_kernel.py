@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from aiops.detection.fleet_clock import DAY, clocks_may_have_changed, nearest_season
+from aiops.detection.fleet_clock import DAY, clocks_may_have_changed, season_by_clocks
 from aiops.detection.fleet_levels import (
     DAILY,
     FORECAST,
@@ -47,7 +47,6 @@ from aiops.series.compiled import machine_code
 
 JOINT = 2 * VIEWS  # the last table
 _NEW_FORECAST = 60
-_UNUSUAL = 2.0  # usual distances, from which on another hour may explain a point when clocks change
 _LINES = -(-RECORD.itemsize // LINE_BYTES)
 
 
@@ -129,8 +128,8 @@ def advance(
         if at[i] != checked:
             checked, unsure = at[i], clocks_may_have_changed(at[i])
         if unsure and season != 0.0:
-            unusual = _UNUSUAL * cell["scale"][DAILY]
-            season = nearest_season(cell, value, season, unusual, at[i], step, day)
+            usual = max(cell["scale"][DAILY], floor_of(cell, floor_ratio))
+            season = season_by_clocks(cell, value, season, usual, learning, at[i], step, day)
         look(cell, value, season, expected[i], residual)
         if seen > SILENT:
             together = _judge(cell, residual, week, floor_of(cell, floor_ratio), places, rates)

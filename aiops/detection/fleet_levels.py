@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from aiops.detection.fleet_clock import DAY, compare_hours, read
+from aiops.detection.fleet_clock import DAY, read
 from aiops.detection.fleet_record import SLOTS, VIEWS
 from aiops.series import FloatArray
 from aiops.series.compiled import machine_code
@@ -112,8 +112,6 @@ def learn(cell: Any, value: float, slot: int, residual: FloatArray, step: float,
     if cell["slot_seen"][slot] < _MOST_SEEN:
         cell["slot_seen"][slot] += 1
     cell["slots"][slot] += max(0.1 * slots / day, 1.0 / (cell["slot_seen"][slot] + 1.0)) * daily
-    if seen > day:
-        compare_hours(cell, value, 2.0 * clip * max(scale[DAILY], floor), cell["at"], step, day)
     cell["slow"] += rate * slow
     cell["level"] += (min(step / 3600.0, 1.0) if step < 3600.0 else 1.0 / 24.0) * level
     cell["short"] += 0.33 * short
