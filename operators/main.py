@@ -21,9 +21,10 @@ from aiops import telemetry, wiring
 from aiops.adapters.grpc_forecasts import GrpcForecasts
 from aiops.adapters.kubernetes_http import connect
 from aiops.adapters.probes import Heartbeat, Probes
-from aiops.cli.options import duration
+from aiops.cli.options import lasting
 from aiops.errors import ConfigError, ModelError, UpstreamError
-from aiops.ports import ForecastSource, Peak, PeakQuery
+from aiops.forecasting.fleet.exhaustion import Exhaustion
+from aiops.ports import ForecastSource, LimitQuery, Peak, PeakQuery
 from aiops.server.address import Address
 from aiops.settings import Settings
 from operators.app import Operator, Options
@@ -83,9 +84,7 @@ def operate(
     namespace: NamespaceOption = None,
     interval: Annotated[
         timedelta,
-        typer.Option(
-            "--interval", parser=duration, metavar="DURATION", help="Time between turns where a spec cannot be read."
-        ),
+        lasting("--interval", "Time between turns where a spec cannot be read."),
     ] = timedelta(seconds=30),
     runbook: Annotated[
         str, typer.Option("--runbook", help="Where people read what to do after a roll-back; the alert carries it.")
@@ -193,6 +192,9 @@ class _NoForecasts:
     """For a process that gives back and decides nothing."""
 
     async def peak(self, asked: PeakQuery, now: datetime) -> Peak:
+        raise ModelError(f"nobody forecasts {asked.query!r} here at {now}")
+
+    async def exhaustion(self, asked: LimitQuery, now: datetime) -> Exhaustion:
         raise ModelError(f"nobody forecasts {asked.query!r} here at {now}")
 
 

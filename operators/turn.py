@@ -22,16 +22,18 @@ from aiops.adapters.kubernetes_scalers import EventType, Scaler
 from aiops.errors import AiopsError, ConfigError, UpstreamConflictError, UpstreamRejectedError
 from aiops.ports import Obstacle
 from aiops.scaling.policy_file import spec_from
-from aiops.scaling.reason import Reason
-from aiops.scaling.resource import FINALIZER, PredictiveScalerSpec
-from aiops.scaling.state import Phase, ScalingState
+from aiops.scaling.resource import FINALIZER, SHORT_NAMES, PredictiveScalerSpec
+from aiops.scaling.state import ScalingState
 from aiops.series.duration import parse_duration
 from aiops.usecases.scale import DemandQuery, Scaled, scale
 from operators import status
+from operators.alerts import Alerts
+from operators.conditions import Kind
 from operators.memory import Key, Memories
 from operators.neighbours import older_rival
-from operators.rollback_alert import RollbackAlerts
+from operators.outlook import Outlooks
 from operators.survey import UnreadyError, fitted, survey
+from operators.telling import Telling
 from operators.world import World
 
 _SOON: Final = timedelta(seconds=1)
@@ -46,13 +48,16 @@ class Turns:
 
     Args:
         world: What is outside.
-        alerts: Who hears of rollbacks.
+        alerts: Who hears of roll-backs and of too little room.
         interval: Time to the next turn where the spec does not say, or cannot be read.
     """
 
-    def __init__(self, world: World, alerts: RollbackAlerts, interval: timedelta) -> None:
+    def __init__(self, world: World, alerts: Alerts, interval: timedelta) -> None:
         self._world = world
+        self.outlooks = Outlooks(world)
+        """What the weeks ahead bring; somebody has to ``run`` it."""
         self._alerts = alerts
+        self._telling = Telling(world, alerts)
         self._interval = interval
         self._memories = Memories()
         self._intervals: dict[Key, timedelta] = {}
@@ -109,6 +114,7 @@ class Turns:
         except UnreadyError as error:
             await self._fail(scaler, error.reason, error, state, held, now)
             return
+        outlook = self.outlooks.of(scaler, spec, hpa)
         seen = scaler  # by now, as our own writes left it
 
         async def keep(scaled: Scaled) -> None:
@@ -117,8 +123,18 @@ class Turns:
                 held = control.adoption
             if held is not None:
                 seen = await world.scalers.hold(seen, held=True)
+            room = None if outlook is None else outlook.condition(status.condition(scaler.status, Kind.ROOM_AHEAD))
             after = status.of_turn(
-                scaler.status, scaler.generation, spec, scaled, held, has_hpa=hpa is not None, lead_time=lead_time
+                scaler.status,
+                scaler.generation,
+                spec,
+                scaled,
+                held,
+                has_hpa=hpa is not None,
+                lead_time=lead_time,
+                stop=_stop(scaler),
+                outlook=None if outlook is None else outlook.to_status(),
+                room=room,
             )
             seen = await self._write(seen, after)
             if held is None:
@@ -140,7 +156,8 @@ class Turns:
             if held is not None:  # setting replicas tells whether they are ours
                 self._memories.holds(scaler.key, control.adoption)
         world.record.turn(scaler.key, spec, scaled, now)
-        await self._tell(scaler, seen, spec, scaled)
+        world.record.outlook(scaler.key, outlook)
+        await self._telling.turn(scaler, seen, spec, scaled)
 
     def _refusal(self, key: Key) -> Obstacle | None:
         """Return what the API refused lately: it is not asked the same at every turn."""
@@ -153,7 +170,9 @@ class Turns:
     def _forget(self, key: Key) -> None:
         self._intervals.pop(key, None)
         self._refusals.pop(key, None)
+        self._alerts.end(key, self._world.clock.now())
         self._memories.forget(key)
+        self.outlooks.forget(key)
         self._world.record.forget(key)
 
     async def _release_or_say(self, scaler: Scaler) -> bool:
@@ -185,7 +204,7 @@ class Turns:
             spec = None
         rival = older_rival(scaler, await self._world.all_scalers.of(scaler.namespace))
         scaler, said = await self._let_go(scaler, spec, held, rival, state)
-        self._alerts.end(scaler, now)
+        self._alerts.end(scaler.key, now)
         await self._world.scalers.hold(scaler, held=False)
         return said
 
@@ -217,7 +236,7 @@ class Turns:
             ) from error
         if said:
             _log.info("gave back", namespace=scaler.namespace, scaler=scaler.name, what=said)
-            await self._event(scaler, EventType.NORMAL, "GaveBack", said, about=scaler.version)
+            await self._telling.event(scaler, EventType.NORMAL, "GaveBack", said, about=scaler.version)
         if held is None:
             return scaler, said
         remembered = {key: value for key, value in scaler.status["state"].items() if key != "adopted"}
@@ -238,42 +257,9 @@ class Turns:
         found = await self._write(scaler, after)
         self._memories.keep(found, state, held)
         self._world.record.unready(scaler.key, reason)
-        if status.condition(scaler.status, status.Kind.READY).get("reason") != reason:
-            await self._event(scaler, EventType.WARNING, reason, str(error), about=found.version)
-
-    async def _tell(self, before: Scaler, after: Scaler, spec: PredictiveScalerSpec, scaled: Scaled) -> None:
-        decision = scaled.decision
-        if scaled.changes:
-            kind = EventType.WARNING if decision.reason is Reason.ROLLED_BACK else EventType.NORMAL
-            about = f"{scaled.at.isoformat()} {decision.current} {decision.desired}"
-            _log.info(
-                "scaled",
-                namespace=before.namespace,
-                scaler=before.name,
-                current=decision.current,
-                desired=decision.desired,
-                reason=str(decision.reason),
-            )
-            await self._event(before, kind, str(decision.reason), decision.message, about=about)
-        phase, told = scaled.state.phase, before.status.get("phase")
-        if phase is Phase.DEGRADED and told != phase:
-            await self._event(before, EventType.WARNING, str(phase), scaled.state.skill.message, about=after.version)
-        elif told in (Phase.LEARNING, Phase.PROVING, Phase.DEGRADED) and scaled.state.skill.trusted:
-            await self._event(before, EventType.NORMAL, "Trusted", scaled.state.skill.message, about=after.version)
-        if phase is Phase.LOCKED and told != phase:
-            await self._event(before, EventType.WARNING, str(phase), decision.message, about=after.version)
-        in_the_way = scaled.obstacle
-        if in_the_way is not None:
-            told = status.condition(before.status, status.Kind.SCALING_ACTIVE).get("reason")
-            if told != in_the_way.reason:
-                await self._event(before, EventType.WARNING, in_the_way.reason, in_the_way.message, about=after.version)
-        self._alerts.tell(before, spec, scaled)
-
-    async def _event(self, scaler: Scaler, kind: EventType, reason: str, message: str, *, about: str) -> None:
-        try:
-            await self._world.scalers.tell(scaler, kind, reason, message, at=self._world.clock.now(), about=about)
-        except AiopsError as error:
-            _log.warning("event was not posted", namespace=scaler.namespace, scaler=scaler.name, error=str(error))
+        self._alerts.undecided(scaler.key, state, now)
+        if status.condition(scaler.status, Kind.READY).get("reason") != reason:
+            await self._telling.event(scaler, EventType.WARNING, reason, str(error), about=found.version)
 
 
 def _holds(spec: PredictiveScalerSpec) -> bool:
@@ -283,6 +269,11 @@ def _holds(spec: PredictiveScalerSpec) -> bool:
 
 def _controlled(spec: PredictiveScalerSpec) -> str:
     return spec.target.name if spec.hpa is None else spec.hpa.name
+
+
+def _stop(scaler: Scaler) -> str:
+    patch = '{"spec":{"suspend":true}}'
+    return f"kubectl patch {SHORT_NAMES[0]} {scaler.name} --namespace {scaler.namespace} --type=merge --patch '{patch}'"
 
 
 def _interval(scaler: Scaler, default: timedelta) -> timedelta:

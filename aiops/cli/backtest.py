@@ -19,8 +19,9 @@ from aiops.cli.options import (
     OutputOption,
     QueryOption,
     SourceOption,
+    StartupOption,
     StepOption,
-    duration,
+    lasting,
 )
 from aiops.cli.output import (
     Format,
@@ -76,20 +77,21 @@ def scaling(
         float | None,
         typer.Option("--capacity-per-replica", help="Demand that one replica serves, where index.csv does not say."),
     ] = None,
-    startup: Annotated[
-        timedelta,
+    room: Annotated[
+        float | None,
         typer.Option(
-            "--startup-delay", parser=duration, metavar="DURATION", help="Creation to ready.", show_default="2m"
+            "--room",
+            min=0.0,
+            metavar="REPLICAS",
+            help="For the early warning: the most replicas that quota and nodes let exist, where index.csv does not "
+            "say (room_replicas).",
         ),
-    ] = timedelta(seconds=120),
+    ] = None,
+    startup: StartupOption = timedelta(seconds=120),
     scored: Annotated[
         timedelta,
-        typer.Option(
-            "--scored",
-            parser=duration,
-            metavar="DURATION",
-            help="Length of the scored end, where index.csv does not say; at most half of the history.",
-            show_default="14d",
+        lasting(
+            "--scored", "Length of the scored end, where index.csv does not say; at most half of the history.", "14d"
         ),
     ] = timedelta(days=14),
     cost: Annotated[
@@ -162,7 +164,7 @@ def scaling(
         capacity = _capacity_of(contenders)
     request = wiring.Request(source=source, query=query, history=history, step=step, end=end)
     reading = wiring.read(request, wiring.settings(), SystemClock())
-    replay = Replay(capacity_per_replica=capacity, startup_delay=startup, scored=scored)
+    replay = Replay(capacity_per_replica=capacity, startup_delay=startup, scored=scored, room=room)
     cases, unfit = cases_from(reading.telemetry.series, reading.metadata, replay)
     if decisions is not None:
         rows, failed = _write_decisions(cases, contenders[0], decisions, workers)
@@ -198,7 +200,7 @@ def forecast(
     ] = None,
     horizon: Annotated[
         timedelta,
-        typer.Option("--horizon", parser=duration, metavar="DURATION", help="How far to forecast.", show_default="1d"),
+        lasting("--horizon", "How far to forecast.", "1d"),
     ] = timedelta(days=1),
     origins: Annotated[int, typer.Option("--origins", min=1, help="How often, counted back from the end.")] = 4,
     history: HistoryOption = timedelta(days=28),

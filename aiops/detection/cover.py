@@ -27,7 +27,8 @@ def covered(replayed: FloatArray) -> FloatArray:
 
     **Raised** where the points before were odd: to a tenth of the alerts a week that the views said, fading over about
     25 points. **Held back** where as much was said lately: a point is news if it is a quarter rarer than the last one
-    that was, of which each 60 points take a decade. Whoever counts points above a threshold, and not excursions, counts few.
+    that was, of which each 60 points take a decade. Whoever counts points above a threshold, and not excursions,
+    counts few.
 
     Neither gets further than about once a week, and both bend instead of stopping there: of two such points the odder
     one stays above.

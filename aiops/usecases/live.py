@@ -20,13 +20,14 @@ from aiops.alerting.monitor import AnomalyMonitor
 from aiops.alerting.rules import AlertRule
 from aiops.detection.catalog import detector
 from aiops.detection.scorer import Scorer
-from aiops.errors import ConfigError, DataError, LimitError, ModelNotFoundError
+from aiops.errors import ConfigError, DataError, LimitError, ModelNotFoundError, UpstreamUnavailableError
 from aiops.forecasting.boosted_trees import TreeStore
-from aiops.ports import AlertOutbox, Clock, FeedbackStore, MetricSource, ModelStore
-from aiops.series import IntArray, Series, SeriesKey, epoch_seconds, from_epoch
-from aiops.series.duration import format_duration
+from aiops.forecasting.fleet.exhaustion import Exhaustion
+from aiops.ports import AlertOutbox, Clock, FeedbackStore, LimitQuery, MetricSource, ModelStore
+from aiops.series import IntArray, Series, SeriesKey
 from aiops.usecases.adopted import Adopted
 from aiops.usecases.champion import ChampionWatch
+from aiops.usecases.exhaustions import Exhaustions
 from aiops.usecases.incidents import Desk
 from aiops.usecases.ingest import Ingest
 from aiops.usecases.live_calls import (
@@ -119,8 +120,9 @@ class Live:
         self._index: dict[SeriesKey, WatchedSeries] = {}
         self._windows = Windows(trees)
         self._rehearsed = False
-        self._adopted = None
+        self._adopted = self._exhaustions = None
         if source is not None:
+            self._exhaustions = Exhaustions(source, clock, self._prometheus)
             self._adopted = Adopted(source, clock, self._prometheus, most=limits.adopt, keep=limits.keep_adopted)
         self._champion = None
         if store is not None:
@@ -141,7 +143,7 @@ class Live:
             DataError: If a stamp is further in the future than clocks may differ.
             LimitError: If it brings more new series than are taken.
         """
-        self._refuse_future(batch)
+        batch.require_known_by(self._clock.now(), self._limits.ahead)
         groups, rows = self._places(batch)
         now = self._clock.now()
         used = {id(groups[number]): groups[number] for number in set(batch.series.tolist())}
@@ -207,6 +209,17 @@ class Live:
             window_reason=no_window,
         )
 
+    async def exhaustion(self, asked: LimitQuery, now: datetime | None) -> tuple[SeriesKey, Exhaustion]:
+        """Say how likely and when one series reaches a limit, from what was known at ``now``; None is the present.
+
+        Raises:
+            DataError: If the query gives several series, or not enough to tell.
+            UpstreamError: If its history could not be read.
+        """
+        if self._exhaustions is None:
+            raise UpstreamUnavailableError("this service was started without a Prometheus: it cannot read queries")
+        return await self._exhaustions.of(asked, now or self._clock.now())
+
     async def run(self) -> None:
         """Poll what is watched, watch the champion, deliver alerts, until cancelled."""
         await asyncio.to_thread(rehearse, self._scorer)
@@ -244,16 +257,6 @@ class Live:
             troubles=tuple(each for each in troubles if each),
             alerts_waiting=backlog.waiting,
         )
-
-    def _refuse_future(self, batch: PointBatch) -> None:
-        latest = epoch_seconds(self._clock.now() + self._limits.ahead)
-        if len(batch.at) and max(batch.at.tolist()) > latest:
-            which = int(np.argmax(batch.at))
-            raise DataError(
-                f"{batch.keys[int(batch.series[which])]}: the stamp {from_epoch(batch.at[which]).isoformat()} is more "
-                f"than {format_duration(self._limits.ahead)} ahead of our clock, {self._clock.now().isoformat()}: "
-                "check the clock of the sender, and that timestamps are in the unit that the API asks for"
-            )
 
     def _places(self, batch: PointBatch) -> tuple[list[WatchedSeries], IntArray]:
         """Return group and row of each key; those that are nowhere join the pushed series."""

@@ -13,10 +13,11 @@ from aiops.alerting.alert import Alert
 from aiops.detection.detector import BoolArray
 from aiops.errors import DataError
 from aiops.forecasting.forecast import Forecast, require_levels
-from aiops.series import FloatArray, IntArray, SeriesKey
+from aiops.ports import MOST_STEPS
+from aiops.series import FloatArray, IntArray, SeriesKey, epoch_seconds, from_epoch
+from aiops.series.duration import format_duration
 from aiops.series.grid import require_step, require_utc
 
-_MOST_STEPS = 100_000
 _MOST_LEVELS = 100
 
 USUAL_LEVELS = (0.5, 0.9, 0.95, 0.99)
@@ -74,6 +75,20 @@ class PointBatch:
         if any(map(math.isinf, self.values.tolist())):
             which = self.keys[int(self.series[np.isinf(self.values)][0])]
             raise DataError(f"{which}: values must be finite, or NaN for a gap, found an infinity")
+
+    def require_known_by(self, now: datetime, ahead: timedelta) -> None:
+        """Refuse stamps of the future.
+
+        Raises:
+            DataError: If a stamp is further ahead of our clock than clocks may differ.
+        """
+        if len(self.at) and max(self.at.tolist()) > epoch_seconds(now + ahead):
+            which = int(np.argmax(self.at))
+            raise DataError(
+                f"{self.keys[int(self.series[which])]}: the stamp {from_epoch(self.at[which]).isoformat()} is more "
+                f"than {format_duration(ahead)} ahead of our clock, {now.isoformat()}: "
+                "check the clock of the sender, and that timestamps are in the unit that the API asks for"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -146,9 +161,9 @@ class ForecastQuery:
             require_utc(self.now, "now")
         if min(self.horizon, self.window) < timedelta(0) or self.horizon == self.window == timedelta(0):
             raise DataError("ask for a path (horizon), a window, or both: a positive length of time")
-        if not 1 <= self.history // self.step <= _MOST_STEPS:
+        if not 1 <= self.history // self.step <= MOST_STEPS:
             raise DataError(
-                f"history must hold 1 to {_MOST_STEPS:,} steps of {self.step}, got {self.history}: give another "
+                f"history must hold 1 to {MOST_STEPS:,} steps of {self.step}, got {self.history}: give another "
                 "history or a longer step"
             )
 

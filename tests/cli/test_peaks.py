@@ -2,14 +2,14 @@
 
 import csv
 import json
-import os
-import resource
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+
+from tests.cli import program
 
 STEP = 900
 END = 1_790_035_200  # midnight
@@ -17,18 +17,7 @@ DAY = 86400 // STEP
 DAYS = 56
 
 
-def run(*arguments, cwd, preexec_fn=None):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AIOPS_")}
-    return subprocess.run(
-        [sys.executable, "-m", "aiops", "peaks", "--source", "fleet", *map(str, arguments)],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=clean,
-        timeout=110,
-        preexec_fn=preexec_fn,
-    )
+run = partial(program.run, "peaks", "--source", "fleet")
 
 
 def daily(level, seed):
@@ -96,12 +85,32 @@ def test_a_limit_on_the_command_line_is_for_those_without_one(fleet):
     assert rows["shop"]["reached_90%"] is not None
 
 
+def test_days_are_those_of_the_place_across_a_change_of_clocks(tmp_path):
+    berlin = ZoneInfo("Europe/Berlin")
+    (tmp_path / "fleet").mkdir()
+    stamps = [END - 3600 * (DAYS * 24 - row) for row in range(DAYS * 24)]
+    closed = {at: datetime.fromtimestamp(at, berlin).weekday() != 6 for at in stamps}
+    rows = [f"{at},{10 if shut else 50}" for at, shut in closed.items()]  # open on Sundays only, from midnight on
+    (tmp_path / "fleet" / "market.csv").write_text("\n".join(["timestamp,value", *rows]) + "\n")
+    place = ("--forecaster", "fleet@Europe/Berlin,DE", "--horizon", "42d")
+    said = run("--output", "days.csv", *place, cwd=tmp_path)
+    assert said.returncode == 0, said.stderr
+    with (tmp_path / "days.csv").open(newline="") as text:
+        found = {datetime.fromisoformat(row["day"]).date(): float(row["q0.5"]) for row in csv.DictReader(text)}
+    first = datetime.fromtimestamp(END, berlin).date()
+    assert list(found) == [first + timedelta(days=number) for number in range(43)]  # of the first, the rest
+    assert {day.isoformat() for day, peak in found.items() if peak > 30} == {
+        day.isoformat() for day in found if day.weekday() == 6
+    }
+
+
 @pytest.mark.parametrize(
     ("option", "words"),
     [
         (["--horizon", "36h"], "give whole days"),
         (["--step", "7h"], "does not divide a day"),
         (["--limit", "nan"], "give a number"),
+        (["--forecaster", "prophet"], "peaks are told by fleet"),
         (["--ray-address", "ray://x:1"], "goes with --engine ray"),
     ],
 )
@@ -114,12 +123,7 @@ def test_what_makes_no_sense_is_2(fleet, option, words):
 @pytest.mark.parametrize(("option", "file"), [("--output", "days.csv"), ("--report", "peaks.html")])
 def test_a_full_disk_is_2_and_leaves_no_half_file(fleet, option, file):
     (fleet / file).write_text("of yesterday\n")
-    limit = 1024  # bytes a file may have: what a full disk is to the one who writes
-    said = run(
-        *("--query", "[fs]*", "--workers", 1, option, file),
-        cwd=fleet,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )
+    said = run("--query", "[fs]*", "--workers", 1, option, file, cwd=fleet, most_bytes_a_file=1024)
     assert said.returncode == 2, said.stderr
     assert f"cannot write {file}: File too large" in said.stderr
     assert (fleet / file).read_text() == "of yesterday\n"

@@ -132,10 +132,13 @@ def test_a_step_down_is_observed_before_the_next_one(policy, seen, current) -> N
 
 @given(policy=policies, seen=turns, current=st.integers(LEAST, MOST))
 def test_no_data_never_scales_down(policy, seen, current) -> None:
-    for (decision, _), (peak, demand, _) in zip(live(policy, seen, current), seen, strict=True):
+    since, now = None, START
+    for (decision, _), (peak, demand, minutes) in zip(live(policy, seen, current), seen, strict=True):
+        now += minutes * MINUTE
+        since = None if peak is not None and peak >= 0.0 else since or now
         blind = demand is None or not demand >= 0.0
-        unseen = policy.mode != "Direct" and (peak is None or not peak >= 0.0)  # Direct reads present demand then
-        if (blind or unseen) and decision.current <= MOST:
+        unforeseen = since is not None and now - since < timedelta(hours=1)  # from then on present demand counts
+        if (blind or unforeseen) and decision.current <= MOST:
             assert decision.desired >= decision.current
 
 
