@@ -13,13 +13,14 @@ HOUR = 60
 
 def rarity(values: FloatArray) -> FloatArray:
     """Return -log10(alerts a week) of each minute."""
-    return -np.log10(FleetDetector().replay(60.0 * np.arange(len(values)), values)[0])
+    found: FloatArray = -np.log10(FleetDetector().replay(60.0 * np.arange(len(values), dtype=np.float64), values)[0])
+    return found
 
 
 def two_levels(days: int) -> FloatArray:
     """A service that is switched between two levels every four hours, with a little noise."""
     t = np.arange(days * 24 * HOUR)
-    return np.where(t // (4 * HOUR) % 2, 100.0, 50.0) + np.random.default_rng(3).normal(0, 1.0, len(t))
+    return np.where(t // (4 * HOUR) % 2, 100.0, 50.0) + np.random.default_rng(3).standard_normal(len(t))
 
 
 def test_a_level_between_two_known_ones_is_odder_than_either():
@@ -51,11 +52,11 @@ def test_one_wild_value_does_not_put_all_others_into_one_bin(wild):
 def test_what_was_not_seen_for_three_months_is_new_again():
     days = 120
     step, a_day = 3600.0, 24
-    values = 50.0 + np.random.default_rng(3).normal(0, 1.0, days * a_day)
+    values = 50.0 + np.random.default_rng(3).standard_normal(days * a_day)
     values[10 * a_day : 10 * a_day + 5] = 75.0
     soon, late = 40 * a_day, 119 * a_day
     values[soon] = 75.0
-    at = step * np.arange(len(values))
+    at = step * np.arange(len(values), dtype=np.float64)
     early = -np.log10(FleetDetector().replay(at[: soon + 1], values[: soon + 1])[0])[soon]
     values[soon] = 50.0
     values[late] = 75.0
