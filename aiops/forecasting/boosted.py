@@ -31,6 +31,7 @@ ANCHORS: Final = (0.5, 0.95)
 """Levels that trees are grown for; the errors of the nearest one give every other level."""
 _LEAST_ROWS: Final = 500
 _MOST_ROWS: Final = 50_000
+_ROWS_A_WINDOW: Final = 4  # long windows side by side have nearly the same peak: more rows cost and teach nothing
 _REMEMBERED: Final = 8192
 
 
@@ -136,7 +137,9 @@ class Boosted:
             mine = anchors == anchor
             error = quantiles_of_ended((truth - point) / unit, at, window, remembered, levels[mine])
             found[:, mine] = point[at, None] + error * unit[at, None]
-        never_negative = np.fmin.accumulate(series.values[: last + 1])[cutoffs] >= 0
+        lowest_before = np.fmin.reduce(series.values[: cutoffs[0] + 1])
+        lowest = np.fmin(lowest_before, np.fmin.accumulate(series.values[cutoffs[0] : last + 1]))
+        never_negative = lowest[cutoffs - cutoffs[0]] >= 0
         found = np.where(never_negative[:, None], np.maximum(found, 0.0), found)
         # Trees of two levels may cross: the higher one is what decisions read, so the lower one gives way.
         found = np.minimum.accumulate(found[:, ::-1], axis=1)[:, ::-1]
@@ -223,7 +226,7 @@ def _learn(made: Tracks, known: int, level: float) -> Trees | None:
     places = places[~np.isnan(target)]
     if len(places) < _LEAST_ROWS - made.window:
         return None
-    places = places[:: -(-len(places) // _MOST_ROWS)]
+    places = places[:: max(made.window // _ROWS_A_WINDOW, -(-len(places) // _MOST_ROWS))]
     target = (made.ahead[places] - made.level[places]) / made.unit[places]
     try:
         return grow(features(made, places), target, level)

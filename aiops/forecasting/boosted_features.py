@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops.forecasting.window import maximum_ahead
 from aiops.series import FloatArray, IntArray
 from aiops.series.compiled import compiled
 
@@ -70,7 +71,8 @@ def tracks(values: FloatArray, first_second: float, step: timedelta, window: int
     seconds = step.total_seconds()
     lines = np.full((_LINES, len(values)), np.nan)
     rates = -np.expm1(-seconds / (60.0 * np.array(MEMORIES)))
-    compiled(_walk)(values, rates, window, lines)
+    compiled(_walk)(values, rates, lines)
+    lines[_AHEAD] = maximum_ahead(values, window)
     return Tracks(lines, window, first_second, seconds)
 
 
@@ -84,8 +86,8 @@ def features(made: Tracks, places: IntArray) -> Features:
     return found
 
 
-def _walk(values: FloatArray, rates: FloatArray, window: int, lines: FloatArray) -> None:
-    """Fill ``lines``. Compiled.
+def _walk(values: FloatArray, rates: FloatArray, lines: FloatArray) -> None:
+    """Fill all of ``lines`` but what is ahead. Compiled.
 
     The unit is the larger of twice the mean absolute step and a share of the root of (mean of an hour x mean of a
     day), as counts scatter, plus a hundredth of the usual value: a series that was quiet for an hour is not still.
@@ -116,12 +118,6 @@ def _walk(values: FloatArray, rates: FloatArray, window: int, lines: FloatArray)
         scatter = 0.3 * np.sqrt(max(means[_HOUR_MEAN], 0.0) * usual)
         unit = max(scatter, 2.0 * moves) + 0.01 * usual
         lines[_UNIT, t] = unit if unit > 0.0 else 1.0
-    for t in range(n - window):
-        highest = np.nan
-        for k in range(t + 1, t + window + 1):
-            if not np.isnan(values[k]) and not highest >= values[k]:
-                highest = values[k]
-        lines[_AHEAD, t] = highest
 
 
 def _look(
