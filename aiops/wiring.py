@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiops.errors import ConfigError, DataError
-from aiops.ports import Clock, Mapper, MetricSource, ModelStore, Telemetry
+from aiops.ports import AlertSink, Clock, Mapper, MetricSource, ModelStore, Telemetry
 from aiops.series import Series, SeriesKey
 from aiops.series.grid import floor
 from aiops.series.snapshot import Snapshot
@@ -195,15 +195,28 @@ def snapshot(request: Request, configured: Settings, clock: Clock) -> tuple[Snap
 
 
 @asynccontextmanager
+async def alertmanagers(configured: Settings) -> AsyncIterator[Mapping[str, AlertSink]]:
+    """Return every replica of Alertmanager by its name; their connections are closed at the end of the block."""
+    from httpx import AsyncClient
+
+    from aiops.adapters.alertmanager import AlertmanagerSink
+
+    async with AsyncExitStack() as opened:
+        yield {
+            name: AlertmanagerSink(
+                await opened.enter_async_context(AsyncClient(base_url=url, timeout=_ALERTMANAGER_SECONDS))
+            )
+            for name, url in configured.alertmanager.replicas.items()
+        }
+
+
+@asynccontextmanager
 async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
     """Build the live service; what it holds open is closed at the end of the block.
 
     Raises:
         ConfigError: If the watched queries are wrong, or another process holds the state folder.
     """
-    from httpx import AsyncClient
-
-    from aiops.adapters.alertmanager import AlertmanagerSink
     from aiops.adapters.feedback_file import FeedbackFile
     from aiops.adapters.kept_trees import KeptTrees
     from aiops.adapters.monitor_file import MonitorFile
@@ -213,11 +226,7 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
     from aiops.usecases.live import Live
 
     time = clock(configured)
-    async with AsyncExitStack() as opened:
-        sinks = {}
-        for name, url in configured.alertmanager.replicas.items():
-            client = await opened.enter_async_context(AsyncClient(base_url=url, timeout=_ALERTMANAGER_SECONDS))
-            sinks[name] = AlertmanagerSink(client)
+    async with alertmanagers(configured) as sinks:
         outbox = Outbox(asked.state / "outbox.sqlite", sinks, time)
         trees = KeptTrees(asked.state / "trees.sqlite", time)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -19,6 +19,7 @@ from aiops.adapters.kubernetes_lease import Lease
 from aiops.adapters.kubernetes_pods import startups
 from aiops.adapters.kubernetes_scalers import KubernetesScalers, Scaler
 from aiops.adapters.kubernetes_workload import Kinds
+from aiops.adapters.outbox import Outbox
 from aiops.errors import AiopsError, ConfigError
 from aiops.ports import AlertSink, Clock, ForecastSource, MetricSource
 from operators.fleet import Fleet
@@ -67,7 +68,7 @@ class Operator:
         options: Who we are.
         source: Where demand and SLOs are read.
         forecasts: Who knows what comes.
-        sink: Who hears of rollbacks.
+        alertmanagers: Who hears of rollbacks: every replica, by its name.
         clock: What time it is.
     """
 
@@ -78,7 +79,7 @@ class Operator:
         *,
         source: MetricSource,
         forecasts: ForecastSource,
-        sink: AlertSink,
+        alertmanagers: Mapping[str, AlertSink],
         clock: Clock,
     ) -> None:
         self._options = options
@@ -92,6 +93,7 @@ class Operator:
         http = KubernetesHttp(api, may_write=self._lease.held, seen=self._record.asked_kubernetes)
         self._api = api
         self._clock = clock
+        self._alertmanagers = alertmanagers
         self._scalers = KubernetesScalers(http, options.identity)
         self._hpas = KubernetesHpas(http)
         self._world = World(
@@ -104,7 +106,6 @@ class Operator:
             startups=Lists(lambda place: startups(http, *place), fresh_seconds=60.0),
             source=NotedMetrics(source, clock),
             forecasts=NotedForecasts(forecasts, clock),
-            alerts=RollbackAlerts(sink, options.runbook),
             record=self._record,
             clock=clock,
         )
@@ -161,7 +162,7 @@ class Operator:
         return count
 
     async def _to_give_back(self) -> list[tuple[str, Callable[[], Awaitable[str]]]]:
-        turns = Turns(self._world, self._options.interval)
+        turns = self._turns(self._outbox())
         found: list[tuple[str, Callable[[], Awaitable[str]]]] = []
         for scaler in await self._scalers_if_any():
             found.append((f"{scaler.namespace}/{scaler.name}", _releasing(turns, scaler)))
@@ -179,15 +180,25 @@ class Operator:
 
     async def _lead(self) -> None:
         """Work until the lease is lost."""
-        turns = Turns(self._world, self._options.interval)
+        outbox = self._outbox()  # of this time: what an earlier leadership told is its successor's to end
+        turns = self._turns(outbox)
         fleet = Fleet(turns.take, self._clock, _AT_ONCE)
         keeper = asyncio.create_task(self._lease.keep(), name="lease")
         async with _ended_with(keeper):
             worker = asyncio.create_task(self._work(fleet), name="work")
-            async with _ended_with(worker):
-                await asyncio.wait((keeper, worker), return_when=asyncio.FIRST_COMPLETED)
-                if worker.done():
-                    worker.result()
+            teller = asyncio.create_task(outbox.run(), name="alerts")
+            async with _ended_with(worker), _ended_with(teller):
+                await asyncio.wait((keeper, worker, teller), return_when=asyncio.FIRST_COMPLETED)
+                for each in (worker, teller):
+                    if each.done():
+                        each.result()
+
+    def _outbox(self) -> Outbox:
+        """Return one without a file: what has to be told is in the statuses, and the next leader puts it anew."""
+        return Outbox(None, self._alertmanagers, self._clock)
+
+    def _turns(self, outbox: Outbox) -> Turns:
+        return Turns(self._world, RollbackAlerts(outbox, self._options.runbook), self._options.interval)
 
     async def _work(self, fleet: Fleet) -> None:
         watch = Watch(self._api, self._options.namespaces, fleet.look)

@@ -14,12 +14,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
-import httpx
 import structlog
 import typer
 
 from aiops import telemetry, wiring
-from aiops.adapters.alertmanager import AlertmanagerSink
 from aiops.adapters.grpc_forecasts import GrpcForecasts
 from aiops.adapters.kubernetes_http import connect
 from aiops.adapters.probes import Heartbeat, Probes
@@ -31,7 +29,6 @@ from aiops.settings import Settings
 from operators.app import Operator, Options
 from operators.rollback_alert import RUNBOOK
 
-_ALERT_SECONDS: Final = 5.0
 _THREADS: Final = 32  # for questions to Prometheus, each of which waits in one
 _IN_A_POD: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -43,8 +40,8 @@ Example: `python -m operators --forecasts localhost:50051 --forecasts-insecure`
 
 Scale Kubernetes workloads ahead of demand, as PredictiveScalers say.
 
-The cluster is the one that this pod runs in, or else that of KUBECONFIG. AIOPS_PROMETHEUS__URL and
-AIOPS_ALERTMANAGER__URL say where demand is read and where rollbacks are told.
+The cluster is the one that this pod runs in, or else that of KUBECONFIG. AIOPS_PROMETHEUS__URL says where demand is
+read, and AIOPS_ALERTMANAGER__URL (or, with all of its replicas, AIOPS_ALERTMANAGER__URLS) where rollbacks are told.
 """,
 )
 
@@ -159,15 +156,13 @@ async def operator(options: Options, forecasts: ForecastSource, configured: Sett
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS))
     with connect() as api:
-        async with httpx.AsyncClient(
-            base_url=next(iter(configured.alertmanager.replicas.values())), timeout=_ALERT_SECONDS
-        ) as client:
+        async with wiring.alertmanagers(configured) as alertmanagers:
             yield Operator(
                 api,
                 options,
                 source=wiring.prometheus(None, configured),
                 forecasts=forecasts,
-                sink=AlertmanagerSink(client),
+                alertmanagers=alertmanagers,
                 clock=wiring.clock(configured),
             )
 

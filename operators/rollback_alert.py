@@ -1,4 +1,4 @@
-"""The alert that a change was taken back: sent at every turn of the cool-down or the lock, resolved when it is over.
+"""The alert that a change was taken back: fires while the cool-down or the lock lasts, resolved when it is over.
 
 It is made from the state alone, so a process that takes over goes on with it. If none does, Alertmanager resolves it by
 itself when it is not repeated.
@@ -10,44 +10,36 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-import structlog
-
 from aiops.adapters.kubernetes_scalers import Scaler
 from aiops.alerting.alert import Alert, Severity, Status
-from aiops.errors import UpstreamError
-from aiops.ports import AlertSink
+from aiops.ports import AlertOutbox
 from aiops.scaling.resource import PredictiveScalerSpec
-from aiops.usecases.reachable import Reachable
 from aiops.usecases.scale import Scaled
 
 ALERT_NAME: Final = "PredictiveScalerRolledBack"
 RUNBOOK: Final = "docs/how-to/scale-ahead.md#a-change-was-rolled-back"
 """Where in this source people read what to do; a pager wants an address that it can open instead."""
 
-_log = structlog.get_logger()
-
 
 class RollbackAlerts:
-    """Sends them.
+    """Puts them where they are delivered from, whenever there is something new to say.
 
     Args:
-        sink: Where to.
+        outbox: Brings them to every replica of Alertmanager, and again before they expire.
         runbook: Where people read what to do: the annotation ``runbook``.
     """
 
-    def __init__(self, sink: AlertSink, runbook: str = RUNBOOK) -> None:
-        self._sink = sink
+    def __init__(self, outbox: AlertOutbox, runbook: str = RUNBOOK) -> None:
+        self._outbox = outbox
         self._runbook = runbook
-        self._reachable = Reachable("alertmanager")
-        self._firing: dict[str, datetime] = {}
+        self._firing: dict[str, Alert] = {}
 
-    async def tell(self, scaler: Scaler, spec: PredictiveScalerSpec, scaled: Scaled) -> None:
-        """Send the alert while a cool-down runs or the guard is locked, and its end once when it is over."""
+    def tell(self, scaler: Scaler, spec: PredictiveScalerSpec, scaled: Scaled) -> None:
+        """Put the alert while a cool-down runs or the guard is locked, and its end once when it is over."""
         state = scaled.state
         if not state.holds or state.rolled_back_at is None:
-            await self.end(scaler, scaled.at)
+            self.end(scaler, scaled.at)
             return
-        self._firing[scaler.uid] = state.rolled_back_at
         said = "" if scaled.decision.guard is None else scaled.decision.guard.message
         annotations = {
             "summary": f"A change of {spec.target.kind} {spec.target.name} was taken back because it did harm.",
@@ -61,22 +53,16 @@ class RollbackAlerts:
             "model": "none" if scaled.peak is None else scaled.peak.model,
             "runbook": self._runbook,
         }
-        await self._send(_alert(scaler, state.rolled_back_at, None, annotations), scaled.at)
+        alert = _alert(scaler, state.rolled_back_at, None, annotations)
+        if self._firing.get(scaler.uid) != alert:
+            self._firing[scaler.uid] = alert
+            self._outbox.put([alert])
 
-    async def end(self, scaler: Scaler, now: datetime) -> None:
-        """Send the end of the alert, if it was firing."""
-        since = self._firing.get(scaler.uid)
-        if since is not None and await self._send(_alert(scaler, since, now, {}), now):
-            del self._firing[scaler.uid]
-
-    async def _send(self, alert: Alert, now: datetime) -> bool:
-        try:
-            await self._sink.send([alert])
-        except UpstreamError as error:
-            self._reachable.failed(now, str(error))
-            return False
-        self._reachable.answered(now)
-        return True
+    def end(self, scaler: Scaler, now: datetime) -> None:
+        """Put the end of the alert, if it was firing."""
+        firing = self._firing.pop(scaler.uid, None)
+        if firing is not None:
+            self._outbox.put([_alert(scaler, firing.starts_at, now, firing.annotations)])
 
 
 def _alert(scaler: Scaler, since: datetime, until: datetime | None, annotations: Mapping[str, str]) -> Alert:

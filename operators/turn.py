@@ -30,6 +30,7 @@ from aiops.usecases.scale import DemandQuery, Scaled, scale
 from operators import status
 from operators.memory import Key, Memories
 from operators.neighbours import older_rival
+from operators.rollback_alert import RollbackAlerts
 from operators.survey import UnreadyError, fitted, survey
 from operators.world import World
 
@@ -45,11 +46,13 @@ class Turns:
 
     Args:
         world: What is outside.
+        alerts: Who hears of rollbacks.
         interval: Time to the next turn where the spec does not say, or cannot be read.
     """
 
-    def __init__(self, world: World, interval: timedelta) -> None:
+    def __init__(self, world: World, alerts: RollbackAlerts, interval: timedelta) -> None:
         self._world = world
+        self._alerts = alerts
         self._interval = interval
         self._memories = Memories()
         self._intervals: dict[Key, timedelta] = {}
@@ -182,7 +185,7 @@ class Turns:
             spec = None
         rival = older_rival(scaler, await self._world.all_scalers.of(scaler.namespace))
         scaler, said = await self._let_go(scaler, spec, held, rival, state)
-        await self._world.alerts.end(scaler, now)
+        self._alerts.end(scaler, now)
         await self._world.scalers.hold(scaler, held=False)
         return said
 
@@ -264,7 +267,7 @@ class Turns:
             told = status.condition(before.status, status.Kind.SCALING_ACTIVE).get("reason")
             if told != in_the_way.reason:
                 await self._event(before, EventType.WARNING, in_the_way.reason, in_the_way.message, about=after.version)
-        await self._world.alerts.tell(before, spec, scaled)
+        self._alerts.tell(before, spec, scaled)
 
     async def _event(self, scaler: Scaler, kind: EventType, reason: str, message: str, *, about: str) -> None:
         try:

@@ -12,7 +12,6 @@ from aiops.adapters.kubernetes_workload import Kinds
 from aiops.ports import Clock, ForecastSource, MetricSource
 from operators.neighbours import Lists
 from operators.record import Record
-from operators.rollback_alert import RollbackAlerts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +28,6 @@ class World:
         startups: How long pods of a namespace and label selector took to be ready; a minute old at most.
         source: Where demand and SLOs are read.
         forecasts: Who knows what comes.
-        alerts: Who hears of rollbacks.
         record: Our metrics.
         clock: What time it is.
     """
@@ -43,6 +41,5 @@ class World:
     startups: Lists[tuple[str, str], timedelta]
     source: MetricSource
     forecasts: ForecastSource
-    alerts: RollbackAlerts
     record: Record
     clock: Clock

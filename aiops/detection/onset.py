@@ -18,12 +18,13 @@ _CELL = np.dtype([("credit", "f8"), ("at", "f8"), ("told", "f8"), ("odd", "f8"),
 class Onsets:
     """Turns "how many alerts a week would a threshold here give" into alerts.
 
-    An alert is told where that number is at most the budget. It stays open while points are below ten times the budget,
-    and until they have been above it for ``quiet_seconds``; an open alert is not told again, nor is a new one within
-    ``cool_down_seconds``.
+    An alert is told where that number is at most the budget. It stays open until points have been above the budget for
+    ``quiet_seconds``; an open alert is not told again, nor is a new one within ``cool_down_seconds``.
 
-    **The budget is kept, whatever the scores say.** A row earns ``budget`` alerts a week, may save up one, and pays one
-    for each. A row in debt is heard only if the point is ten times as rare for each alert that is owed: a series whose
+    **The budget is kept, whatever the scores say.** A row earns ``budget`` alerts a week, may save up those of two
+    weeks (one at least), and pays one for each. A row that does not have one is heard only if the point is ten times as
+    rare for each alert that it lacks; of a budget below one a week, ten times more for each halving of it: what is owed
+    is owed for longer, and points that are labelled incidents are far rarer than once in ten weeks. So a series whose
     trouble comes every hour becomes quiet, and an incident without like is still told.
 
     A row is one series; or the rows of one service share a budget if they share a ``row``.
@@ -46,6 +47,8 @@ class Onsets:
                 f"got {budget}, {quiet_seconds} and {cool_down_seconds}"
             )
         self.budget = budget
+        self.saved = max(2.0 * budget, 1.0)
+        self.decades_owed = max(1.0 - math.log2(budget), 1.0)
         self.quiet_seconds = quiet_seconds
         self.cool_down_seconds = cool_down_seconds
 
@@ -61,7 +64,18 @@ class Onsets:
             alerts_a_week: As ``FleetDetector.alerts_a_week``; NaN changes nothing.
         """
         told = np.zeros(len(rows), dtype=np.bool_)
-        compiled(_learn)(state, rows, at, alerts_a_week, self.budget, self.quiet_seconds, self.cool_down_seconds, told)
+        compiled(_learn)(
+            state,
+            rows,
+            at,
+            alerts_a_week,
+            self.budget,
+            self.saved,
+            self.decades_owed,
+            self.quiet_seconds,
+            self.cool_down_seconds,
+            told,
+        )
         return told
 
 
@@ -71,6 +85,8 @@ def _learn(
     at: FloatArray,
     alerts_a_week: FloatArray,
     budget: float,
+    saved: float,
+    decades_owed: float,
     quiet: float,
     cool_down: float,
     told: BoolArray,
@@ -81,15 +97,15 @@ def _learn(
             continue
         cell = state[rows[i]]
         if cell["begun"]:
-            cell["credit"] = min(cell["credit"] + budget * max(at[i] - cell["at"], 0.0) / 604_800.0, 1.0)
+            cell["credit"] = min(cell["credit"] + budget * max(at[i] - cell["at"], 0.0) / 604_800.0, saved)
         cell["begun"] = True
         cell["at"] = max(at[i], cell["at"])
-        if said <= 10.0 * budget:
+        if said <= budget:
             if cell["open"]:
                 cell["odd"] = at[i]
         elif cell["open"] and at[i] - cell["odd"] >= quiet:
             cell["open"] = False
-        limit = budget * 10.0 ** min(cell["credit"] - 1.0, 0.0)
+        limit = budget * 10.0 ** (decades_owed * min(cell["credit"] - 1.0, 0.0))
         if said <= limit and not cell["open"] and (cell["told"] == 0 or at[i] - cell["told"] >= cool_down):
             told[i] = True
             cell["open"] = True

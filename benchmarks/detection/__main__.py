@@ -2,6 +2,7 @@
 
     make bench PART=detection
     python -m benchmarks.detection --series 8 --contenders fleet rolling-z
+    python -m benchmarks.detection.budget
 
 Labelled telemetry of $AIOPS_DATA_DIR/anomaly, scored online. Labels choose the threshold and nothing else: it is taken
 from four fifths of the groups and applied to the fifth, five times over. Slow rivals run on a sample, the first
@@ -26,10 +27,10 @@ from rich.table import Table
 from aiops.adapters.folder import Entry, FolderSource
 from aiops.detection.detector import Points
 from aiops.detection.fleet import FleetDetector
-from aiops.detection.onset import Onsets
 from aiops.series import FloatArray
+from benchmarks.detection.budget import budget_kept
+from benchmarks.detection.budget import shown as shown_budget
 from benchmarks.detection.contenders import CONTENDERS, QUICK
-from benchmarks.detection.events import judge
 from benchmarks.detection.measures import at_budget, folds, nab, outcomes, thresholds_of, vus_pr
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -77,7 +78,7 @@ def main() -> int:
     }
     for row in rows:
         console.print(shown(row))
-    console.print(found["budget"], found["kernel"])
+    console.print(shown_budget(found["budget"]), found["kernel"])
     options.output.write_text(json.dumps(found, indent=1) + "\n")
     return 0
 
@@ -188,29 +189,6 @@ def _mean_of(found: Sequence[dict[str, float]]) -> dict[str, float | None]:
     """Return the mean of each figure; None where one of the runs has none, which JSON can hold."""
     means = {name: float(np.mean([each[name] for each in found])) for name in found[0]}
     return {name: None if np.isnan(mean) else round(mean, 3) for name, mean in means.items()}
-
-
-def budget_kept(series: Sequence[Labelled]) -> dict[str, Any]:
-    """Return, for each budget that is asked for, how many alerts a series-week the alert column gives."""
-    weeks = [(len(each.values) - each.probation) * each.step_seconds / 604_800.0 for each in series]
-    kept = {}
-    for budget in (5.0, 1.0, 0.1):
-        onsets = Onsets(budget=budget)
-        alerts, false = [], 0
-        for each in series:
-            said = FleetDetector().replay(each.at, each.values)[0]
-            told = onsets.learn(onsets.start(1), np.zeros(len(said), dtype=np.int64), each.at, said)
-            told[: each.probation] = False
-            alerts.append(int(told.sum()))
-            outcome = judge(told.astype(np.float64), each.labels, each.step_seconds, each.probation, np.array([0.5]))
-            false += int(outcome.false_alerts[0])
-        shares = np.array(alerts) / np.array(weeks)
-        kept[str(budget)] = {
-            "alerts_a_series_week": round(sum(alerts) / sum(weeks), 3),
-            "false_alerts_a_series_week": round(false / sum(weeks), 3),
-            "worst_of_series_longer_than_two_weeks": round(float(shares[np.array(weeks) > 2].max()), 2),
-        }
-    return kept
 
 
 def kernel() -> dict[str, float]:

@@ -50,7 +50,12 @@ MATRIX: dict[str, dict[str, Any]] = {
     "monitored server": {**_MONITORED, "operator": {"enabled": False}},
     "volume": {"server": {"persistence": {"enabled": True, "storageClass": "fast", "size": "2Gi"}}},
     "existing volume": {"server": {"persistence": {"enabled": True, "existingClaim": "outbox"}}},
-    "replicas": {"server": {"replicas": 2}, "operator": {"replicas": 2}, "networkPolicy": {"enabled": True}},
+    "replicas": {
+        "server": {"replicas": 2},
+        "operator": {"replicas": 2},
+        "networkPolicy": {"enabled": True},
+        "alertmanager": {"urls": ["http://alertmanager-0:9093/", "http://alertmanager-1:9093/"]},
+    },
     "everything else": {
         "fullnameOverride": "telemetry",
         "commonLabels": {"team": "sre"},

@@ -59,8 +59,10 @@ def test_the_settings_understand_their_environment(case, monkeypatch, tmp_path):
                         (tmp_path / "file").touch()
                         value = str(tmp_path / "file")
                     patch.setenv(each["name"], value)
-            assert str(Settings.from_environment().prometheus.url) == MATRIX[case].get("prometheus", {}).get(
-                "url", "http://prometheus-operated.monitoring.svc:9090/"
+            found = Settings.from_environment()
+            assert str(found.prometheus.url) == "http://prometheus-operated.monitoring.svc:9090/"
+            assert list(found.alertmanager.replicas.values()) == MATRIX[case].get("alertmanager", {}).get(
+                "urls", ["http://alertmanager-operated.monitoring.svc:9093/"]
             )
 
 

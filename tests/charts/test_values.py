@@ -78,6 +78,7 @@ def test_an_older_kubernetes_is_refused():
     [
         ({"server": {"replica": 2}}, "at '/server': additional properties 'replica' not allowed"),
         ({"sever": {}}, "additional properties 'sever' not allowed"),
+        ({"alertmanager": {"urls": ["http://a:1,http://b:1"]}}, "at '/alertmanager/urls/0'"),
         ({"prometheus": {"url": "prometheus:9090"}}, "at '/prometheus/url': 'prometheus:9090' does not match pattern"),
         ({"operator": {"namespaces": "shop"}}, "at '/operator/namespaces': got string, want array"),
         ({"operator": {"interval": 30}}, "at '/operator/interval': got number, want string"),

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aiops.detection.onset import Onsets
 from aiops.errors import ConfigError
@@ -41,6 +43,33 @@ def test_a_series_that_is_always_in_trouble_keeps_the_budget(budget):
     said = np.full(20 * WEEK, 1000.0)
     said[::600] = 0.9 * budget
     assert len(told(said, budget)) <= 20 * budget + 1
+
+
+@given(
+    said=st.lists(st.floats(0.0, 8.0), min_size=50, max_size=400),
+    apart=st.sampled_from([1, 7, 60, 600]),
+    budget=st.sampled_from([0.05, 0.1, 0.5, 1.0, 5.0]),
+)
+def test_no_more_is_told_than_was_earned_and_what_rarity_may_owe(said, apart, budget):
+    rarity = budget * 10.0 ** -np.array(said)
+    column = np.full(len(said) * apart, 1e4)
+    column[::apart] = rarity
+    earned, owed = budget * len(column) / WEEK, max(said) / Onsets(budget=budget).decades_owed
+    assert len(told(column, budget)) <= earned + owed + 1e-9
+
+
+def test_what_was_saved_in_calm_weeks_is_there_when_trouble_comes_thick():
+    said = np.full(4 * WEEK, 1e4)
+    said[3 * WEEK :: 300] = 4.0
+    assert len([at for at in told(said, 5.0) if at < 3 * WEEK + 1440]) == 5  # of five troubles on that day
+
+
+def test_a_large_budget_closes_the_alerts_of_an_hourly_series():
+    said = np.full(400, 28.0)  # it has no more than 28 events a week
+    said[200::50] = 0.5
+    onsets = Onsets(budget=5.0)
+    found = onsets.learn(onsets.start(1), np.zeros(400, dtype=np.int64), 3600.0 * np.arange(400.0), said)
+    assert np.flatnonzero(found).tolist() == [200, 250, 300, 350]
 
 
 def test_who_is_in_debt_is_still_heard_when_it_is_rare_enough():

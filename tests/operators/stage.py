@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import yaml
 from kubernetes import client
@@ -25,7 +24,7 @@ from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 from prometheus_client import REGISTRY
 
-from aiops.adapters.alertmanager import AlertmanagerSink
+from aiops import wiring
 from aiops.adapters.clock import RehearsalClock
 from aiops.adapters.local_forecasts import LocalForecasts
 from aiops.adapters.prometheus import PrometheusSource
@@ -34,7 +33,7 @@ from aiops.ports import ForecastSource, MetricSource
 from aiops.scaling.resource import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from aiops.series import Series, SeriesKey
 from aiops.series.grid import floor
-from aiops.settings import PrometheusSettings
+from aiops.settings import AlertmanagerSettings, PrometheusSettings, Settings
 from operators.app import Operator, Options
 from testbed.apiserver import ApiServer, KubectlError
 
@@ -72,7 +71,7 @@ class Stage:
     api: ApiServer
     prometheus: str
     name: str
-    alertmanager: str = NOBODY
+    alertmanagers: tuple[str, ...] = (NOBODY,)
     clock: RehearsalClock = field(
         default_factory=lambda: RehearsalClock(
             floor(datetime.now(UTC), MINUTE) - timedelta(days=10), datetime.now(UTC), SPEED
@@ -89,7 +88,7 @@ class Stage:
         return {
             "AIOPS_PROMETHEUS__URL": self.prometheus,
             "AIOPS_PROMETHEUS__ATTEMPTS": "1",
-            "AIOPS_ALERTMANAGER__URL": self.alertmanager,
+            "AIOPS_ALERTMANAGER__URLS": ",".join(self.alertmanagers),
             "AIOPS_CLOCK__START": now.isoformat(),
             "AIOPS_CLOCK__ANCHOR": (datetime.now(UTC) - (self.clock.now() - now) / SPEED).isoformat(),
             "AIOPS_CLOCK__SPEED": str(SPEED),
@@ -202,13 +201,14 @@ class Stage:
         )
 
         async def work() -> None:
-            async with httpx.AsyncClient(base_url=self.alertmanager) as alertmanager:
+            configured = Settings(alertmanager=AlertmanagerSettings(urls=self.alertmanagers))
+            async with wiring.alertmanagers(configured) as alertmanagers:
                 operator = Operator(
                     api or self.api.client,
                     options,
                     source=source,
                     forecasts=forecasts or LocalForecasts(source),
-                    sink=AlertmanagerSink(alertmanager),
+                    alertmanagers=alertmanagers,
                     clock=self.clock,
                 )
                 await operator.run()

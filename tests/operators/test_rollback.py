@@ -2,7 +2,7 @@
 
 import pytest
 
-import testbed.alertmanager
+from testbed.alertmanager import alertmanager_cluster
 from testbed.external_metrics import external_metrics
 from testbed.webhook import webhook
 from tests.operators.conftest import with_crd
@@ -70,8 +70,10 @@ def shown(cluster, prometheus):
 
 def test_a_change_that_did_harm_is_taken_back_told_and_followed_by_a_cool_down(shown):
     api, prometheus, clock = shown
-    with webhook() as hook, testbed.alertmanager.alertmanager(webhook_url=hook.url) as alertmanager:
-        stage = Stage(api=api, prometheus=prometheus, name="harm", clock=clock, alertmanager=alertmanager.url)
+    with webhook() as hook, alertmanager_cluster(3, webhook_url=hook.url) as replicas:
+        replicas[0].process.kill()  # two of three are up, and the one that is named first is not
+        urls = tuple(each.url for each in replicas)
+        stage = Stage(api=api, prometheus=prometheus, name="harm", clock=clock, alertmanagers=urls)
         play = Play(stage)
         with stage.operator():
             play.begin()
@@ -108,6 +110,8 @@ def test_a_change_that_did_harm_is_taken_back_told_and_followed_by_a_cool_down(s
             within(20, lambda: play.state().get("phase") != "Cooldown")
             hook.wait_for(lambda got: any(each["status"] == "resolved" for each in got), 20)
             within(30, lambda: stage.floor() < 10, "and then it is tried again")
+            told = [each["status"] for each in hook.received()]
+            assert told == ["firing", "resolved"], "once, though two replicas have it"
         stage.leave()
 
 

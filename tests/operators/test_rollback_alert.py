@@ -1,11 +1,12 @@
 """What the alert of a roll-back carries; that it comes and goes on a real cluster is in test_rollback.py."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from aiops.adapters.clock import SystemClock
 from aiops.adapters.kubernetes_scalers import Scaler
+from aiops.adapters.outbox import Outbox
 from aiops.ports import Replicas
 from aiops.scaling.decide import ScalingDecision
 from aiops.scaling.policy_file import spec_from
@@ -18,16 +19,6 @@ from tools.bootstrap import ROOT
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 META = {"namespace": "shop", "uid": "1", "resourceVersion": "1", "creationTimestamp": "2026-03-01T00:00:00Z"}
-
-
-class Sink:
-    """Keeps what it is sent."""
-
-    def __init__(self):
-        self.alerts = []
-
-    async def send(self, alerts):
-        self.alerts += alerts
 
 
 def told(*runbook):
@@ -45,9 +36,9 @@ def told(*runbook):
         decision=ScalingDecision(current=6, desired=10, reason=Reason.ROLLED_BACK),
         state=state,
     )
-    sink = Sink()
-    asyncio.run(RollbackAlerts(sink, *runbook).tell(found, spec_from(found.spec), scaled))
-    (alert,) = sink.alerts
+    outbox = Outbox(None, {}, SystemClock())
+    RollbackAlerts(outbox, *runbook).tell(found, spec_from(found.spec), scaled)
+    ((alert, _),) = outbox.firing().values()
     return dict(alert.annotations)
 
 

@@ -95,8 +95,12 @@ securityContext:
 {{- $root := first . -}}
 {{- $own := index $root.Values (index . 1) -}}
 {{- $set := dict
-  "AIOPS_PROMETHEUS__URL" $root.Values.prometheus.url
-  "AIOPS_ALERTMANAGER__URL" $root.Values.alertmanager.url -}}
+  "AIOPS_PROMETHEUS__URL" $root.Values.prometheus.url -}}
+{{- if $root.Values.alertmanager.urls }}
+{{- $_ := set $set "AIOPS_ALERTMANAGER__URLS" (join "," $root.Values.alertmanager.urls) }}
+{{- else }}
+{{- $_ := set $set "AIOPS_ALERTMANAGER__URL" $root.Values.alertmanager.url }}
+{{- end }}
 {{- if $root.Values.prometheus.ca.configMap }}
 {{- $_ := set $set "AIOPS_PROMETHEUS__CA_FILE" (printf "/etc/aiops/prometheus/%s" $root.Values.prometheus.ca.key) }}
 {{- end -}}
