@@ -27,8 +27,8 @@ from aiops.series import FloatArray, IntArray, Series, SeriesKey, epoch_seconds
 from aiops.series.compiled import digest_of_sources
 
 DAY: Final = timedelta(days=1)
-ANCHORS: Final = (0.5, 0.95)
-"""Levels that trees are grown for; the errors of the nearest one give every other level."""
+ANCHORS: Final = (0.5, 0.8, 0.95)
+"""Levels that trees are grown for; the errors of the next higher one give every other level."""
 _LEAST_ROWS: Final = 500
 _MOST_ROWS: Final = 50_000
 _ROWS_A_WINDOW: Final = 4  # long windows side by side have nearly the same peak: more rows cost and teach nothing
@@ -131,7 +131,7 @@ class Boosted:
         at = cutoffs - first
         truth = maximum_ahead(series.values[first : last + 1], window)
         found = np.full((len(cutoffs), len(levels)), np.nan)
-        anchors = np.array([nearest_anchor(level) for level in levels.tolist()])
+        anchors = np.array([anchor_of(level) for level in levels.tolist()])
         for anchor in np.unique(anchors).tolist():
             point, unit = self._walk(series, first, last, window, anchor)
             mine = anchors == anchor
@@ -214,9 +214,9 @@ def _name(place: _Place, lesson: bytes) -> str:
     return hashlib.blake2b(repr((place, lesson, code)).encode(), digest_size=16).hexdigest()
 
 
-def nearest_anchor(level: float) -> float:
+def anchor_of(level: float) -> float:
     """Return the level of the trees that answer for ``level``."""
-    return ANCHORS[0] if level < 0.75 else ANCHORS[1]
+    return next((anchor for anchor in ANCHORS if level <= anchor), ANCHORS[-1])
 
 
 def _learn(made: Tracks, known: int, level: float) -> Trees | None:

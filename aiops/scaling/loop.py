@@ -32,12 +32,19 @@ _BLIND: Final = frozenset(
         Reason.ANOMALOUS_DIP,
     }
 )
+_REACTIVE: Final = frozenset({Reason.FORECAST_IMPLAUSIBLE, Reason.FORECAST_UNSKILLED})
 _HEADROOM: Final = 1.1  # of present demand, whatever a trusted forecast says: an HPA tolerates as much
 _LONGEST_DIP: Final = timedelta(hours=1)  # then it is the new normal
 
 
 def step(
-    state: ScalingState, observation: Observation, peak: float | None, policy: ScalingPolicy, now: datetime
+    state: ScalingState,
+    observation: Observation,
+    peak: float | None,
+    policy: ScalingPolicy,
+    now: datetime,
+    *,
+    later: float | None = None,
 ) -> tuple[ScalingDecision, ScalingState]:
     """Take one turn.
 
@@ -50,6 +57,8 @@ def step(
         peak: Forecast of the highest demand in the window at the policy's level; None if there is none.
         policy: What the owner wrote.
         now: The instant of this turn, UTC.
+        later: Forecast for the second of ``policy.horizons``; None where it was not asked for. If it is NaN, infinite
+            or negative it could not be had, and nothing is taken away.
     """
     current = observation.current
     if state.decided_at is not None and now < state.decided_at:
@@ -81,7 +90,9 @@ def step(
     lowered = state.lowered if state.lowered is not None and now - state.lowered.at < pause else None
     if keep is None and lowered is not None and current <= lowered.to:
         keep = Reason.STEP_OBSERVED
-    peak, doubt = planned.demand(*_read(belief, skill, demand, policy))
+    read, doubt = _read(belief, skill, demand, policy)
+    soon = _soon(belief, doubt, later, current, policy)
+    peak, doubt = planned.demand(read, doubt)
     low, high = _bounds(state, observation, policy, planned.min_replicas, peak)
     if belief.peak is None and doubt is Reason.CALENDAR_EVENT:
         high = max(high, current)  # without a forecast not even the bounds take anything away
@@ -90,6 +101,7 @@ def step(
         peak,
         policy,
         hold_at=recent[0][1] if recent else 0,
+        soon=soon,
         demand_known=demand is not None,
         keep=planned.keep(keep),
         low=low,
@@ -159,6 +171,14 @@ def _read(
     if belief.peak is not None and skill.proven and not skill.trusted:
         return demand, Reason.FORECAST_UNSKILLED
     return belief.peak, belief.doubt
+
+
+def _soon(belief: Belief, doubt: Reason | None, later: float | None, current: int, policy: ScalingPolicy) -> int:
+    """Return what will be needed soon after the window, as far as forecasts are believed; 0 where they are not."""
+    if later is None or belief.peak is None or doubt in _REACTIVE:
+        return 0
+    believed = usable(later)
+    return current if believed is None else replicas_for(min(believed, belief.limit), policy.load.per_replica)
 
 
 def _afresh(state: ScalingState, current: int, now: datetime) -> ScalingState:

@@ -68,11 +68,13 @@ class Belief(NamedTuple):
         peak: What the decision may read; None if there was no forecast.
         record: For the next turn.
         doubt: Why it is less than the forecast; None if it is not.
+        limit: The most that would have been believed.
     """
 
     peak: float | None
     record: Record
     doubt: Reason | None = None
+    limit: float = math.inf
 
 
 def believe(
@@ -102,8 +104,8 @@ def believe(
     if disbelieved and demand is not None and demand < peak:
         return Belief(demand, record, Reason.FORECAST_IMPLAUSIBLE)
     if peak > limit:
-        return Belief(limit, record, Reason.HISTORY_CAP)
-    return Belief(peak, record)
+        return Belief(limit, record, Reason.HISTORY_CAP, limit)
+    return Belief(peak, record, None, limit)
 
 
 def _seen(record: Record, demand: float | None, hour: int) -> Record:

@@ -4,8 +4,8 @@ Example:
     make bench PART=scaling.setting
     make bench PART=scaling.setting ARGS="--traces ms_mongo_01 cc_cluster19"
 
-The setting is the policy's own defaults (model boosted, level 0.95, stabilization 15 min, tolerance 0.1) as a floor
-under an HPA at 95 %. The protocol is in README.md beside this file.
+The setting is the policy's own defaults (model boosted, level 0.95, look ahead 15 min, stabilization 5 min, tolerance
+0.1) as a floor under an HPA at all of a replica's capacity. The protocol is in README.md beside this file.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from aiops.backtest.hpa import DOWN, Behavior, Hpa
+from aiops.backtest.hpa import Hpa
 from aiops.backtest.outcome import ScalingOutcome, cost_at, unmet_at
-from aiops.backtest.replay import Case, floors_of, peaks_at_levels, replay_floors, replay_hpa
+from aiops.backtest.replay import Case, floors_of, peaks_for, peaks_of_all, replay_floors, replay_hpa
 from aiops.backtest.study import Contender, Sweep, mean, sweep_case
 from aiops.forecasting.catalog import window_forecaster
 from aiops.forecasting.window import maximum_ahead
-from aiops.scaling.policy import ScalingPolicy
+from aiops.scaling.policy import Horizon, ScalingPolicy
 from aiops.series import FloatArray
 from aiops.telemetry import configure
 from benchmarks.scaling.cold_start import Young, first_days, times_less
@@ -40,16 +41,13 @@ from benchmarks.scaling.faults import TOO_MUCH, broken
 from benchmarks.scaling.traces import cases
 
 RESULT = Path(__file__).parent / "results" / "setting.json"
-TARGET = 0.95
+TARGET = 1.0
 POLICY = ScalingPolicy.model_validate({"bounds": {"maxReplicas": 1_000_000}, "load": {"capacityPerReplica": 1}})
 OURS = Contender(name="boosted", policy=POLICY, forecaster=window_forecaster("boosted"))
 HPA = Hpa(target=TARGET, max_replicas=1_000_000)
 BY_TARGET = replace(GRID, down_windows=())
-# For the figures at another cost than the setting's own: what its owner may turn, the same for every trace. Who saves
-# waits for nothing: neither the policy nor the HPA stabilizes, and the HPA, at all of the capacity, leaves headroom to
-# the forecast.
-CHEAP_LEVELS = (0.5, 0.7, 0.75, 0.8, 0.85, 0.9)
-CHEAP_HPA = replace(HPA, target=1.0, behavior=Behavior(down=replace(DOWN, stabilization=timedelta())))
+# For the figures at another cost than the setting's own nothing but the level is turned, the same for every trace.
+CHEAP_LEVELS = (0.55, 0.6, 0.7, 0.8, 0.9)
 DEAR_LEVELS = (0.95, 0.98, 0.99)
 SLOW_START = timedelta(seconds=300)
 WEEK = timedelta(days=7)
@@ -64,7 +62,7 @@ class Measured:
         plain: The default and the tuned HPA over their grids.
         ours: The setting: (cost, unmet, changes a day).
         alone: The HPA at the same target without a floor: share left unmet.
-        cheap: The policy at lower levels without stabilization and tolerance, over such an HPA.
+        cheap: The setting at lower levels.
         slow: The default HPA, and ours at other levels, with a start-up of 300 s.
         broken: By kind of broken forecast: (share left unmet, cost).
         coverage: Farthest that any 7 days were from the level, in points.
@@ -86,35 +84,32 @@ class Measured:
 
 def measure(case: Case) -> Measured:
     """Replay one trace."""
-    started = time.perf_counter()
     policy = OURS.policy_of(case)
-    levels = (*CHEAP_LEVELS, policy.forecast.level)
-    peaks = peaks_at_levels(case, policy.forecast.window, OURS.forecaster, np.array(levels))
+    started = time.perf_counter()
+    peaks = peaks_for(case, policy, OURS.forecaster)
     seconds = time.perf_counter() - started
-    at_level = peaks[:, -1]
-    ours = _under(case, policy, at_level, HPA)
+    ours = _under(case, policy, peaks)
     slow = replace_start(case, SLOW_START)
-    slow_peaks = peaks_at_levels(slow, OURS.policy_of(slow).forecast.window, OURS.forecaster, np.array(DEAR_LEVELS))
     return Measured(
         name=case.name,
         plain=sweep_case(case, [], GRID),
         ours=(ours.cost_ratio, ours.unmet_ratio, ours.scale_events / ((case.end - case.start) / timedelta(days=1))),
         alone=replay_hpa(case, HPA).unmet_ratio,
-        cheap=_turned(case, CHEAP_LEVELS, peaks, timedelta(), CHEAP_HPA),
-        slow=[sweep_case(slow, [], BY_TARGET)[0], _turned(slow, DEAR_LEVELS, slow_peaks, None, HPA)],
-        broken={kind: _both(_under(case, policy, peak, HPA)) for kind, peak in broken(case, at_level).items()},
-        coverage=farthest(case, policy, at_level),
+        cheap=_turned(case, CHEAP_LEVELS),
+        slow=[sweep_case(slow, [], BY_TARGET)[0], _turned(slow, DEAR_LEVELS)],
+        broken={kind: _both(_under(case, policy, wrong)) for kind, wrong in broken(case, peaks).items()},
+        coverage=max(map(partial(farthest, case), policy.horizons, peaks.T)),
         young=first_days(case, OURS, HPA, BY_TARGET),
         seconds=seconds,
     )
 
 
-def farthest(case: Case, policy: ScalingPolicy, peaks: FloatArray) -> float:
+def farthest(case: Case, horizon: Horizon, peaks: FloatArray) -> float:
     """Return how far the share of windows that stayed below the forecast was from the level, in the worst 7 days.
 
     Over the whole scored time where that is shorter.
     """
-    window = -(-policy.forecast.window // case.history.step)
+    window = -(-horizon.length // case.history.step)
     truth = maximum_ahead(case.history.values, window)[case.cutoffs]
     first = int((case.start - case.history.start) // case.history.step - 1 - case.cutoffs[0])
     known = ~np.isnan(truth[first:]) & ~np.isnan(peaks[first:])
@@ -122,7 +117,7 @@ def farthest(case: Case, policy: ScalingPolicy, peaks: FloatArray) -> float:
     length = min(WEEK // case.history.step, len(below))
     total = np.concatenate([[0], np.cumsum(below)])
     shares = (total[length:] - total[:-length]) / length
-    return float(100 * np.abs(shares - policy.forecast.level).max())
+    return float(100 * np.abs(shares - horizon.level).max())
 
 
 def replace_start(case: Case, startup_delay: timedelta) -> Case:
@@ -137,16 +132,10 @@ def replace_start(case: Case, startup_delay: timedelta) -> Case:
     )
 
 
-def _turned(case: Case, levels: Sequence[float], peaks: FloatArray, hold: timedelta | None, hpa: Hpa) -> Sweep:
-    outcomes = []
-    for index, level in enumerate(levels):
-        policy = OURS.policy_of(case, level)
-        if hold is not None:
-            changed = {"stabilization_window": hold, "tolerance": 0.0}
-            shrink = policy.behavior.scale_down.model_copy(update=changed)
-            behavior = policy.behavior.model_copy(update={"scale_down": shrink})
-            policy = policy.model_copy(update={"behavior": behavior})
-        outcomes.append(_under(case, policy, peaks[:, index], hpa))
+def _turned(case: Case, levels: Sequence[float]) -> Sweep:
+    policies = [OURS.policy_of(case, level) for level in levels]
+    peaks = peaks_of_all(case, policies, OURS.forecaster)
+    outcomes = [_under(case, policy, read) for policy, read in zip(policies, peaks, strict=True)]
     return Sweep(
         scaler=OURS.name,
         settings=tuple(f"level {level:g}" for level in levels),
@@ -155,8 +144,8 @@ def _turned(case: Case, levels: Sequence[float], peaks: FloatArray, hold: timede
     )
 
 
-def _under(case: Case, policy: ScalingPolicy, peaks: FloatArray, hpa: Hpa) -> ScalingOutcome:
-    return replay_floors(case, floors_of(case, policy, peaks), hpa, OURS.name)
+def _under(case: Case, policy: ScalingPolicy, peaks: FloatArray) -> ScalingOutcome:
+    return replay_floors(case, floors_of(case, policy, peaks), HPA, OURS.name)
 
 
 def _both(outcome: ScalingOutcome) -> tuple[float, float]:
@@ -168,17 +157,17 @@ def decision_seconds(case: Case, workloads: int = 1000) -> float:
 
     Every workload has a history of 14 days that ends a minute later at each question, as in the live service.
     """
-    policy, forecaster = OURS.policy_of(case), window_forecaster("boosted")
+    horizons, forecaster = OURS.policy_of(case).horizons, window_forecaster("boosted")
     history = case.history.between(case.end - timedelta(days=14), case.end)
-    last, level = len(history) - 100, np.array([policy.forecast.level])
-    window = -(-policy.forecast.window // history.step)
+    last = len(history) - 100
     seconds = []
     for question in range(21):
         known = history.between(
             history.start + question * history.step, history.start + (last + question) * history.step
         )
         started = time.perf_counter()
-        forecaster.window_maximum(known, np.array([len(known) - 1]), window, level)
+        for length, level in horizons:
+            forecaster.window_maximum(known, np.array([len(known) - 1]), -(-length // history.step), np.array([level]))
         seconds.append(time.perf_counter() - started)
     return float(np.median(seconds[1:])) * workloads
 
