@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -57,10 +57,12 @@ class Reading:
     Attributes:
         telemetry: The series with their verdicts; ``skipped`` names those that could not be used.
         metadata: For some keys, more columns of the folder's index as text.
+        cutoffs: What the series are to be forecast from, where that was asked for.
     """
 
     telemetry: Telemetry
     metadata: Mapping[SeriesKey, Mapping[str, str]]
+    cutoffs: Mapping[SeriesKey, Sequence[datetime]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,12 +144,16 @@ def read(request: Request, configured: Settings, clock: Clock) -> Reading:
 
 
 def read_in_parts(
-    request: Request, configured: Settings, clock: Clock, only: Collection[SeriesKey] | None = None
+    request: Request,
+    configured: Settings,
+    clock: Clock,
+    cutoffs: Mapping[SeriesKey, Sequence[datetime]] | None = None,
 ) -> Iterator[tuple[int, int, Reading]]:
     """Read as ``read`` does, a folder file by file, so that it need not fit into memory.
 
     Args:
-        only: Series to read; all that the request names if None.
+        cutoffs: Series to read, and the last stamps that may be used of each: a series of a folder is read as it was
+            at each of them, once a cutoff. None reads all that the request names, whole.
 
     Yields:
         How many series came before this part, how many there are, and the part. A file that cannot be read is a
@@ -157,20 +163,26 @@ def read_in_parts(
         ConfigError, DataError, UpstreamError: As ``read``, except that a part may be unusable.
     """
     if "://" in request.source:
-        found = read(request, configured, clock)
+        found = replace(read(request, configured, clock), cutoffs=cutoffs)
         yield 0, len(found.telemetry.series), found
         return
     from aiops.adapters.folder import FolderSource
 
     folder = FolderSource(Path(request.source))
-    entries = [entry for entry in _chosen(request, folder) if only is None or entry.key in only]
+    entries = [entry for entry in _chosen(request, folder) if cutoffs is None or entry.key in cutoffs]
     by_file: dict[Path, list[Entry]] = {}
     for entry in entries:
         by_file.setdefault(entry.path, []).append(entry)
     done = 0
     for of_file in by_file.values():
-        telemetry = folder.read(of_file, even_if_none=True)
-        yield done, len(entries), Reading(telemetry=telemetry, metadata={each.key: each.metadata for each in of_file})
+        metadata = {each.key: each.metadata for each in of_file}
+        if cutoffs is None:
+            telemetry = folder.read(of_file, even_if_none=True)
+            yield done, len(entries), Reading(telemetry=telemetry, metadata=metadata)
+        else:
+            for until, telemetry in folder.read_until(of_file, cutoffs):
+                each_its_own = {key: (cutoff,) for key, cutoff in until.items()}
+                yield done, len(entries), Reading(telemetry=telemetry, metadata=metadata, cutoffs=each_its_own)
         done += len(of_file)
 
 

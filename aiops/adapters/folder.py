@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import csv
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import islice, zip_longest
 from pathlib import Path, PurePath
+
+import numpy as np
 
 from aiops.adapters.memory import matches, window
 from aiops.adapters.telemetry_file import SUFFIXES, Rows, TelemetryFile, read_series_ids, stem
 from aiops.errors import DataError
 from aiops.ports import Telemetry
 from aiops.series import Series, SeriesKey
+from aiops.series.grid import epoch_seconds, from_epoch
 from aiops.series.quality import assess
 from aiops.series.regular import regularize
 
@@ -92,17 +96,39 @@ class FolderSource:
             DataError: If not one can be used; as ``entries`` if there are none to choose from.
         """
         chosen = self.entries() if entries is None else tuple(entries)
-        series, qualities, skipped = [], [], []
-        for entry, made in _grids(chosen, "value"):
-            if isinstance(made, DataError):
-                skipped.append((entry.key.series_id, str(made)))
-            else:
-                series.append(made[0])
-                qualities.append(assess(made[0], duplicates=made[1]))
-        if not series and skipped and not even_if_none:
-            more = f" (and {len(skipped) - 1} more that cannot be used either)" if len(skipped) > 1 else ""
-            raise DataError(f"{skipped[0][1]}{more}")
-        return Telemetry(series=tuple(series), qualities=tuple(qualities), skipped=tuple(skipped))
+        found = _telemetry(_grids(((entry, None) for entry in chosen), "value"))
+        if not found.series and found.skipped and not even_if_none:
+            more = f" (and {len(found.skipped) - 1} more that cannot be used either)" if found.skipped[1:] else ""
+            raise DataError(f"{found.skipped[0][1]}{more}")
+        return found
+
+    def read_until(
+        self, entries: Sequence[Entry], cutoffs: Mapping[SeriesKey, Sequence[datetime]]
+    ) -> Iterator[tuple[dict[SeriesKey, datetime], Telemetry]]:
+        """Read series as they were at their cutoffs: of the first of each, then of the second of each, and so on.
+
+        Later rows are not looked at, not even for the grid, whose step may be the usual distance of the rows until
+        then. What cannot be used is told once.
+
+        Args:
+            entries: What to read.
+            cutoffs: Stamps of the last rows that may be used.
+
+        Yields:
+            The cutoff of each series, and the series; each file is read once in all.
+        """
+        rounds = [
+            {entry.key: cutoff for entry, cutoff in zip(entries, each, strict=True) if cutoff is not None}
+            for each in zip_longest(*(dict.fromkeys(cutoffs.get(entry.key, ())) for entry in entries))
+        ]
+        asked = [(entry, each[entry.key]) for each in rounds for entry in entries if entry.key in each]
+        grids = _grids(asked, "value")
+        told: set[tuple[str, str]] = set()
+        for each in rounds:
+            found = _telemetry(islice(grids, len(each)))
+            skipped = tuple(reason for reason in found.skipped if reason not in told)
+            told |= set(skipped)
+            yield each, replace(found, skipped=skipped)
 
     def column(self, entries: Sequence[Entry], name: str) -> tuple[Series, ...]:
         """Read another column, such as ``label``, on the grids that ``read`` gives the values.
@@ -111,7 +137,7 @@ class FolderSource:
             DataError: If one of them cannot be read.
         """
         columns = []
-        for _, made in _grids(entries, name):
+        for _, made in _grids(((entry, None) for entry in entries), name):
             if isinstance(made, DataError):
                 raise made
             columns.append(made[0])
@@ -158,11 +184,27 @@ class FolderSource:
                 yield Entry(name=name, key=_key(name, path), path=path)
 
 
-def _grids(entries: Sequence[Entry], column: str) -> Iterator[tuple[Entry, tuple[Series, int] | DataError]]:
-    """Yield, for each entry, its series and how many rows were dropped, or what is wrong. Reads each file once."""
+_Grid = tuple[Series, int] | DataError
+"""A series and how many of its rows were dropped, or what is wrong with it."""
+
+
+def _telemetry(grids: Iterable[tuple[Entry, _Grid]]) -> Telemetry:
+    series, qualities, skipped = [], [], []
+    for entry, made in grids:
+        if isinstance(made, DataError):
+            skipped.append((entry.key.series_id, str(made)))
+        else:
+            series.append(made[0])
+            qualities.append(assess(made[0], duplicates=made[1]))
+    return Telemetry(series=tuple(series), qualities=tuple(qualities), skipped=tuple(skipped))
+
+
+def _grids(asked: Iterable[tuple[Entry, datetime | None]], column: str) -> Iterator[tuple[Entry, _Grid]]:
+    """Yield each entry as it was at its cutoff; in full where that is None. Reads each file once."""
     files: dict[Path, TelemetryFile | DataError] = {}
-    last_use = {entry.path: number for number, entry in enumerate(entries)}
-    for number, entry in enumerate(entries):
+    wanted = list(asked)
+    last_use = {entry.path: number for number, (entry, _) in enumerate(wanted)}
+    for number, (entry, cutoff) in enumerate(wanted):
         if entry.path not in files:
             try:
                 files[entry.path] = TelemetryFile(entry.path, column)
@@ -176,6 +218,8 @@ def _grids(entries: Sequence[Entry], column: str) -> Iterator[tuple[Entry, tuple
             continue
         try:
             rows = file.rows(entry.name)
+            if cutoff is not None:
+                rows = _until(rows, cutoff)
             try:
                 made = regularize(entry.key, rows.stamps, rows.values, step=entry.step, unit=entry.unit)
             except DataError as error:
@@ -184,6 +228,21 @@ def _grids(entries: Sequence[Entry], column: str) -> Iterator[tuple[Entry, tuple
             yield entry, error
         else:
             yield entry, made
+
+
+def _until(rows: Rows, cutoff: datetime) -> Rows:
+    """Return the rows that were there at the cutoff.
+
+    Raises:
+        DataError: If that is before the first, or too few had come.
+    """
+    count = int(np.searchsorted(rows.stamps, epoch_seconds(cutoff), side="right"))
+    if not count:
+        first = from_epoch(rows.stamps[0]).isoformat()
+        raise DataError(f"the cutoff {cutoff.isoformat()} is before its first row at {first}")
+    if rows.stamps[count - 1] == rows.stamps[0]:
+        raise DataError(f"too short: 1 values up to the cutoff {cutoff.isoformat()}, at least 2 needed")
+    return Rows(stamps=rows.stamps[:count], values=rows.values[:count])
 
 
 def _from_index(index: Path) -> Iterator[Entry]:

@@ -59,12 +59,12 @@ def forecast(
 
     chosen = path_forecaster(forecaster)
     wanted = None if cutoffs is None else read_cutoffs(cutoffs)
-    ask = Ask(horizon=horizon, history=history, cutoffs=wanted)
+    ask = Ask(horizon=horizon, history=history)
     configured = wiring.settings()
     mapper = chosen_mapper(engine, workers, ray_address, configured)
     request = wiring.Request(source=source, query=query, history=history, step=step, end=end)
     unseen = set(wanted or ())
-    reader = Reader(wiring.read_in_parts(request, configured, SystemClock(), unseen or None))
+    reader = Reader(wiring.read_in_parts(request, configured, SystemClock(), wanted))
     skipped: list[tuple[str, str]] = []
     seen: set[SeriesKey] = set()
     written = 0

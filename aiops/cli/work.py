@@ -70,10 +70,12 @@ class Reader:
         self.warnings: list[str] = []
 
     def parts(self) -> Iterator[Part]:
-        """Yield series and metadata."""
+        """Yield what the use cases take."""
+        from aiops.usecases.forecast import Part
+
         for _, total, reading in self._readings:
             self.total = total
             self.skipped += reading.telemetry.skipped
             self.warnings += reading.telemetry.warnings
             self.keys |= {each.key for each in reading.telemetry.series}
-            yield reading.telemetry.series, reading.metadata
+            yield Part(series=reading.telemetry.series, metadata=reading.metadata, cutoffs=reading.cutoffs)

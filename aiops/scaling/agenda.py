@@ -9,13 +9,12 @@ from typing import Final
 
 from aiops.scaling.calendar import Calendar, Forbids
 from aiops.scaling.decide import ScalingDecision
-from aiops.scaling.plausible import Record
+from aiops.scaling.plausible import SAME_HOURS, Record
 from aiops.scaling.policy import ScalingPolicy
 from aiops.scaling.reason import Reason
 from aiops.series import from_epoch
 
 _MOMENT: Final = timedelta(microseconds=1)
-_SAME_HOURS: Final = tuple(24 * day + beside for day in (1, 2, 3) for beside in (-1, 0, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +47,9 @@ class Agenda:
 
     def applied(self, decision: ScalingDecision, policy: ScalingPolicy) -> ScalingDecision:
         """Return the decision with what the calendar forbids, and with the names of what is on."""
-        said = [
-            *(f"event {name}" for name in self.events),
-            *(f"blackout {name}" for name in self.blackouts),
-        ]
-        if not said:
+        if not self.events and not self.blackouts:
             return decision
+        said = [*(f"event {name}" for name in self.events), *(f"blackout {name}" for name in self.blackouts)]
         decision = replace(decision, note=", ".join(said))
         if self.forbids is Forbids.ANY_CHANGE and decision.desired != decision.current:
             return _limited(decision, decision.current, Reason.BLACKOUT)
@@ -104,7 +100,7 @@ def _usual(calendar: Calendar, record: Record) -> float | None:
     """
     seen = dict(zip(range(record.hour, record.hour - len(record.highest), -1), reversed(record.highest), strict=True))
     known = {hour: demand for hour, demand in seen.items() if demand is not None}
-    same = [record.hour - back for back in _SAME_HOURS if record.hour - back in known]
+    same = [record.hour - back for back in SAME_HOURS if record.hour - back in known]
     quiet = [
         known[hour]
         for hour in same or known

@@ -74,11 +74,11 @@ def step(
     if policy.guard is not None:
         ruling = check(replace(state, decided_at=now, needs=needs), observation, policy.guard, now)
         state = ruling.state
-    demand = usable(observation.demand)
+    demand, forecast = usable(observation.demand), usable(peak)
     oldest = now - policy.behavior.scale_down.stabilization_window
     recent = [need for need in needs if need[0] > oldest]
-    belief = believe(state.record, usable(peak), demand, policy.forecast.history_cap, since, now)
-    skill = learn(state.skill, usable(peak), demand, policy, now)
+    belief = believe(state.record, forecast, demand, policy.forecast.history_cap, since, now)
+    skill = learn(state.skill, forecast, demand, policy, now)
     dip_since = (state.dip_since or now) if dips(belief.record, demand) else None
     planned = agenda(policy.calendar, belief.record, policy.forecast.window, now)
     keep = None if ruling is None else ruling.keep
@@ -150,7 +150,7 @@ def acts(mode: Mode, skill: Skill) -> bool:
 
 
 def _effective(mode: Mode, skill: Skill) -> Mode:
-    return Mode.RECOMMEND if mode.applies and not skill.trusted else mode
+    return mode if skill.trusted or not mode.applies else Mode.RECOMMEND
 
 
 def _read(

@@ -19,6 +19,8 @@ from aiops.series import epoch_seconds
 
 _DAYS: Final = 3  # so that a Monday is held against a Friday, too
 _HOURS: Final = _DAYS * 24 + 2
+SAME_HOURS: Final = tuple(24 * day + beside for day in range(1, _DAYS + 1) for beside in (1, 0, -1))
+"""How many hours ago this hour of earlier days was, and those beside it."""
 _MEMORY: Final = timedelta(minutes=20)
 _TOO_OFTEN: Final = 0.6
 _RARE: Final = 0.2
@@ -96,8 +98,10 @@ def believe(
     if peak is None or most is None:
         return Belief(peak, record)
     limit = cap * most
-    rate = -math.expm1(-(max(since, timedelta()) / _MEMORY))
-    beyond = min(max(record.beyond + rate * ((peak > limit) - record.beyond), 0.0), 1.0)
+    beyond, latest = record.beyond, float(peak > limit)
+    if beyond != latest:
+        rate = -math.expm1(-(max(since, timedelta()) / _MEMORY))
+        beyond = min(max(beyond + rate * (latest - beyond), 0.0), 1.0)
     disbelieved = beyond >= _RARE if record.disbelieved else beyond > _TOO_OFTEN
     if (beyond, disbelieved) != (record.beyond, record.disbelieved):
         record = replace(record, beyond=beyond, disbelieved=disbelieved)
@@ -136,17 +140,15 @@ def _extreme(
 def _then(hours: Sequence[float | None]) -> list[float]:
     """Return what was seen around this hour on earlier days."""
     newest = len(hours) - 1
-    places = [newest - 24 * day + beside for day in range(1, _DAYS + 1) for beside in (-1, 0, 1)]
-    return [found for place in places if place >= 0 and (found := hours[place]) is not None]
+    return [found for back in SAME_HOURS if back <= newest and (found := hours[newest - back]) is not None]
 
 
 def _highest_then(record: Record) -> float | None:
     """Return the highest demand that this hour can be held against; None if no earlier day was seen."""
-    known = _then(record.highest)
-    return max([*known, *(each for each in record.highest[-2:] if each is not None)]) if known else None
+    then = _then(record.highest)
+    return max(then + [each for each in record.highest[-2:] if each is not None]) if then else None
 
 
 def dips(record: Record, demand: float | None) -> bool:
     """Return whether demand is so far below all that it was around this hour that something else must be wrong."""
-    then = _then(record.lowest)
-    return demand is not None and bool(then) and demand < _DIP * min(then)
+    return demand is not None and bool(then := _then(record.lowest)) and demand < _DIP * min(then)

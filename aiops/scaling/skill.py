@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from aiops.errors import DataError
@@ -25,6 +25,7 @@ _MEMORIES: Final = (timedelta(minutes=30), timedelta(hours=2), timedelta(days=1)
 _CLAIMS: Final = 4  # a window; keeps the state small
 _WORSE: Final = 2.0  # under an HPA, which catches what is short
 _WORSE_ALONE: Final = 1.0
+_NO_TIME: Final = timedelta()
 _DIGITS: Final = 6  # keeps the state small
 
 
@@ -82,8 +83,13 @@ class Skill:
     trusted: bool = False
 
     def __post_init__(self) -> None:
-        numbers = [*chain(*self.losses), *chain(*(claim[1:] for claim in self.claims))]
-        if len(self.claims) > _CLAIMS or not all(map(math.isfinite, numbers)) or min(numbers) < 0.0:
+        # Each turn makes one, so this is written out: no list is built to look at a few numbers.
+        sound = len(self.claims) <= _CLAIMS
+        for ours, reactive in self.losses:
+            sound = sound and 0.0 <= ours < math.inf and 0.0 <= reactive < math.inf
+        for _, ours, reactive, highest in self.claims:
+            sound = sound and 0.0 <= ours < math.inf and 0.0 <= reactive < math.inf and 0.0 <= highest < math.inf
+        if not sound:
             raise DataError(f"skill is made of at most {_CLAIMS} claims and of finite losses, got {self}")
         if (self.since is None and (self.judged is not None or self.claims)) or (self.trusted and not self.proven):
             raise DataError("what is trusted was proven, and what was claimed was claimed since some time")
@@ -136,17 +142,17 @@ def learn(
     judged, losses = skill.judged, skill.losses
     claims = []
     for made in skill.claims:
-        age = now - made.made  # not positive where the clock went back
-        if age <= timedelta() or age >= 2 * window:
-            continue
+        age = now - made.made
         claim = made if needed <= made.highest else Claim(made.made, made.ours, made.reactive, needed)
         if age < window:
-            claims.append(claim)
-        else:
-            passed = window if judged is None else min(max(now - judged, timedelta()), window)
+            if age > _NO_TIME:  # the clock did not go back
+                claims.append(claim)
+        elif age < 2 * window:
+            passed = window if judged is None else min(max(now - judged, _NO_TIME), window)
             judged, losses = now, _judged(losses, claim, policy.level, passed)
     if peak is not None and (not claims or now - claims[-1].made >= window / _CLAIMS):
-        claims.append(Claim(now, _replicas(peak, policy), _replicas(reactive_demand(demand, policy), policy)))
+        ours, reactive = _replicas(peak, policy), _replicas(reactive_demand(demand, policy), policy)
+        claims.append(Claim(now, ours, reactive))
     return _weighed(skill, tuple(claims[-_CLAIMS:]), judged, losses, policy, now)
 
 
@@ -161,16 +167,23 @@ def _replicas(demand: float, policy: ScalingPolicy) -> float:
 
 
 def _judged(losses: _Losses, claim: Claim, level: float, passed: timedelta) -> _Losses:
-    ours, reactive = (_pinball(claim.highest, asked, level) for asked in (claim.ours, claim.reactive))
-    found = []
-    for old, memory in zip(losses, _MEMORIES, strict=True):
-        rate = -math.expm1(-(passed / memory))
-        found.append(Loss(_moved(old.ours, ours, rate), _moved(old.reactive, reactive, rate)))
-    return found[0], found[1], found[2]
+    ours = _pinball(claim.highest, claim.ours, level)
+    reactive = _pinball(claim.highest, claim.reactive, level)
+    (a, b, c), (by_a, by_b, by_c) = losses, _rates(passed)
+    return _moved(a, ours, reactive, by_a), _moved(b, ours, reactive, by_b), _moved(c, ours, reactive, by_c)
 
 
-def _moved(old: float, new: float, rate: float) -> float:
-    return round(old + rate * (new - old), _DIGITS)
+@lru_cache(maxsize=64)  # turns are mostly equally far apart
+def _rates(passed: timedelta) -> tuple[float, float, float]:
+    short, middle, long = (-math.expm1(-(passed / memory)) for memory in _MEMORIES)
+    return short, middle, long
+
+
+def _moved(old: Loss, ours: float, reactive: float, rate: float) -> Loss:
+    return Loss(
+        round(old.ours + rate * (ours - old.ours), _DIGITS),
+        round(old.reactive + rate * (reactive - old.reactive), _DIGITS),
+    )
 
 
 def _weighed(
@@ -181,7 +194,7 @@ def _weighed(
     policy: ScalingPolicy,
     now: datetime,
 ) -> Skill:
-    short, middle, long = (each.ratio for each in losses)
+    short, middle = losses[0].ratio, losses[1].ratio
     since = min(skill.since or now, now) if claims or skill.since else None
     proven, trusted = skill.proven, skill.trusted
     if trusted:
@@ -190,10 +203,11 @@ def _weighed(
         trusted = some or (short <= 2.0 * worse and middle <= worse)
     elif short <= 1.0 and middle <= 1.0:
         proving = policy.trust.proving
-        earned = since is not None and now - since >= proving and long <= 1.0
+        earned = since is not None and now - since >= proving and losses[2].ratio <= 1.0
         proven = trusted = proven or earned or not proving
     return Skill(since=since, judged=judged, claims=claims, losses=losses, proven=proven, trusted=trusted)
 
 
 def _pinball(found: float, claimed: float, level: float) -> float:
-    return max(level * (found - claimed), (level - 1.0) * (found - claimed))
+    error = found - claimed
+    return level * error if error >= 0.0 else (level - 1.0) * error

@@ -384,4 +384,4 @@ def known(value: float | None) -> TypeGuard[float]:
 
 def usable(value: float | None) -> float | None:
     """Return a number of demand as it is; None where it is missing, not finite or negative."""
-    return value if known(value) and value >= 0.0 else None
+    return value if value is not None and 0.0 <= value < math.inf else None

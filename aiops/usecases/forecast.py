@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -30,9 +30,21 @@ MOST_STEPS = 10_000
 """Longest horizon: more steps than anyone plans by; a finer series wants to be aggregated first."""
 
 Skipped = tuple[str, str]
-Part = tuple[Sequence[Series], Mapping[SeriesKey, Mapping[str, str]]]
-"""Some series, and what the source says of them beside their values."""
-Cutoffs = Mapping[SeriesKey, Sequence[datetime]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """Some series of a source.
+
+    Attributes:
+        series: Their values.
+        metadata: For some keys, what the source says beside the values.
+        cutoffs: Last observations that may be used, by series; None means the end of each series.
+    """
+
+    series: Sequence[Series]
+    metadata: Mapping[SeriesKey, Mapping[str, str]] = field(default_factory=dict)
+    cutoffs: Mapping[SeriesKey, Sequence[datetime]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +54,11 @@ class Ask:
     Attributes:
         horizon: How far to forecast.
         history: Most history that a forecast is made from.
-        cutoffs: Last observations that may be used, by series; None means the end of each series.
         levels: Quantile levels.
     """
 
     horizon: timedelta
     history: timedelta = timedelta(days=28)
-    cutoffs: Cutoffs | None = None
     levels: tuple[float, ...] = LEVELS
 
 
@@ -103,9 +113,9 @@ def _shards(
     work, failed = partial(_forecast_jobs, ask, forecaster), partial(_failed, forecaster.name)
     jobs: list[_Job] = []
     size = 0
-    for series, metadata in parts:
-        for each in series:
-            for job in _jobs(each, metadata.get(each.key, {}).get("kind", ""), ask, skipped):
+    for part in parts:
+        for each in part.series:
+            for job in _jobs(each, part, ask, skipped):
                 jobs.append(job)
                 size += len(job.history)
                 if len(jobs) == BATCH or size >= BATCH_VALUES:
@@ -119,9 +129,9 @@ def _failed(name: str, job: _Job, reason: str) -> Made | Skipped:
     return job.history.key.series_id, f"{name} failed: {reason}"
 
 
-def _jobs(series: Series, kind: str, ask: Ask, skipped: list[Skipped]) -> Iterator[_Job]:
-    cleaned = prepared(series, kind)
-    cutoffs = [series.end - series.step] if ask.cutoffs is None else ask.cutoffs.get(series.key, ())
+def _jobs(series: Series, part: Part, ask: Ask, skipped: list[Skipped]) -> Iterator[_Job]:
+    cleaned = prepared(series, part.metadata.get(series.key, {}).get("kind", ""))
+    cutoffs = [series.end - series.step] if part.cutoffs is None else part.cutoffs.get(series.key, ())
     for cutoff in dict.fromkeys(cutoffs):
         try:
             job = _job(cleaned, cutoff, ask)

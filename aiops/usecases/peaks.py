@@ -122,10 +122,10 @@ def outlooks(parts: Iterable[Part], ask: Ask, mapper: Mapper) -> Iterator[Outloo
 def _shards(parts: Iterable[Part], ask: Ask, skipped: list[Skipped]) -> Iterator[Shard[_Item, Outlook | Skipped]]:
     work = partial(_look_ahead, ask)
     items: list[_Item] = []
-    for series, metadata in parts:
-        for each in series:
+    for part in parts:
+        for each in part.series:
             try:
-                items.append(_item(each, metadata.get(each.key, {}), ask))
+                items.append(_item(each, part.metadata.get(each.key, {}), ask))
             except DataError as error:
                 skipped.append((each.key.series_id, str(error)))
             if len(items) == BATCH:

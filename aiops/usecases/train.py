@@ -134,23 +134,34 @@ def deal(series: Sequence[Series], champions: Mapping[SeriesKey, str], plan: Pla
 
 
 def fit(shards: Sequence[Shard], mapper: Mapper, progress: Callable[[int, int], None]) -> list[Trained]:
-    """Train each shard; one that fails as a whole is left out with its reason."""
+    """Train each shard; of one that fails as a whole each series alone, and what fails alone is left out by name."""
     began = time.perf_counter()
-    results: dict[int, Trained] = {}
-    for index, result in mapper.map(train, shards):
-        if isinstance(result, AiopsError):
-            _log.warning("shard left out", shard=index, reason=str(result))
-            skipped = tuple((key.series_id, str(result)) for key in shards[index].frame.keys)
-            results[index] = Trained(forecast=None, entries=(), champion_crps={}, skipped=skipped)
-        elif isinstance(result, Exception):
-            raise result
+    results: dict[tuple[int, int], Trained] = {}
+    alone: list[tuple[int, int]] = []
+    for done, (index, result) in enumerate(mapper.map(train, shards), start=1):
+        if isinstance(result, Exception):
+            _log.warning("shard failed, its series are trained one by one", shard=index, reason=str(result))
+            alone += [(index, row) for row in range(len(shards[index].frame.keys))]
         else:
-            results[index] = result
-        progress(len(results), len(shards))
-    found = [results[index] for index in range(len(shards))]
+            results[index, 0] = result
+        progress(done, len(shards))
+    for number, result in mapper.map(train, (_row(shards[index], row) for index, row in alone)):
+        index, row = alone[number]
+        if isinstance(result, Exception):
+            reason = str(result) if isinstance(result, AiopsError) else f"{type(result).__name__}: {result}"
+            skipped = ((shards[index].frame.keys[row].series_id, reason),)
+            _log.warning("series left out", series=skipped[0][0], reason=reason)
+            results[index, row] = Trained(forecast=None, entries=(), champion_crps={}, skipped=skipped)
+        else:
+            results[index, row] = result
+    found = [results[place] for place in sorted(results)]
     entries = sum(len(each.entries) for each in found)
     _log.info("shards trained", shards=len(shards), series=entries, seconds=round(time.perf_counter() - began, 3))
     return found
+
+
+def _row(shard: Shard, row: int) -> Shard:
+    return replace(shard, frame=shard.frame.select([row]), champions=(shard.champions[row],))
 
 
 def bundle_of(snapshot: Snapshot, plan: Plan, invalid: Sequence[Skipped], trained: Sequence[Trained]) -> Bundle:

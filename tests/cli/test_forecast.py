@@ -77,6 +77,34 @@ def test_cutoffs_choose_and_what_cannot_be_forecast_is_named(traces, tmp_path):
     assert len(read(tmp_path / "out" / "f.csv")) == 12
 
 
+def changing(count):
+    """Every half hour at first, then every five minutes, then off the grid, and no index says the step."""
+    stamps = [BEGIN + STEP * row for row in range(400)]
+    stamps += [stamps[-1] + 300 * row for row in range(1, 1500)]
+    stamps += [stamps[-1] + 60 * row + 7 for row in range(1, 9000)]
+    noise = np.random.default_rng(2).lognormal(0, 0.1, len(stamps))
+    return stamps, [f"{at},{value}" for at, value in zip(stamps[:count], noise, strict=False)]
+
+
+def test_rows_after_a_cutoff_change_nothing_not_even_the_step(tmp_path):
+    stamps, everything = changing(None)
+    known = (380, 1700)
+    for name in ("whole", *map(str, known)):
+        (tmp_path / name).mkdir()
+    write(tmp_path / "whole" / "traces", "a", everything)
+    lines = [f"a,{stamps[count - 1] + 5}" for count in known]  # no row has this stamp, the next ones come soon after
+    (tmp_path / "whole" / "cutoffs.csv").write_text("\n".join(["series_id,cutoff", *lines]) + "\n")
+    for count, line in zip(known, lines, strict=True):
+        write(tmp_path / str(count) / "traces", "a", everything[:count])
+        (tmp_path / str(count) / "cutoffs.csv").write_text(f"series_id,cutoff\n{line}\n")
+    for name in ("whole", *map(str, known)):
+        said = run("--cutoffs", "cutoffs.csv", "--workers", "1", cwd=tmp_path / name)
+        assert said.returncode == 0, said.stderr
+    apart = [read(tmp_path / str(count) / "forecasts.csv") for count in known]
+    assert [len(each) for each in apart] == [48, 288]
+    assert read(tmp_path / "whole" / "forecasts.csv") == [*apart[0], *apart[1]]
+
+
 BAD = {
     "short": rows(1),
     "nothing": [f"{BEGIN + STEP * row}," for row in range(50)],

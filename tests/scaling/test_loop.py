@@ -152,4 +152,4 @@ def test_a_turn_costs_microseconds() -> None:
     microseconds = (time.process_time() - started) / len(peaks) * 1e6
 
     print(f"{microseconds:.1f} microseconds a turn")
-    assert microseconds < 60  # measured 31, of which judging forecasts (skill.learn) is half
+    assert microseconds < 40  # measured 24, a third of which is judging forecasts (skill.learn)

@@ -27,9 +27,10 @@ def load(days=8, seed=0, per_day=48):
     return 100 * (1.5 + np.sin(np.arange(days * per_day) * 2 * np.pi / per_day)) * noise
 
 
-def run(found, metadata=None, **ask):
+def run(found, metadata=None, cutoffs=None, **ask):
     made, skipped = {}, {}
-    for each in forecast_all([(found, metadata or {})], Ask(**{"horizon": DAY, **ask}), FLEET, LocalMapper()):
+    part = Part(series=found, metadata=metadata or {}, cutoffs=cutoffs)
+    for each in forecast_all([part], Ask(**{"horizon": DAY, **ask}), FLEET, LocalMapper()):
         if isinstance(each, Made):
             for row, (key, cutoff) in enumerate(zip(each.forecast.keys, each.cutoffs, strict=True)):
                 made[key.name, cutoff] = each.forecast.values[row]
@@ -80,8 +81,8 @@ def test_a_cutoff_is_the_last_observation_that_is_used():
     corrupted[301:] = 1e9
     clean, dirty = (run([series("a", each)], cutoffs={SeriesKey("a"): [cutoff]})[0] for each in (values, corrupted))
     np.testing.assert_array_equal(clean["a", cutoff], dirty["a", cutoff])
-    ask = Ask(horizon=DAY, cutoffs={SeriesKey("a"): [cutoff]})
-    (first,) = forecast_all([([series("a", values)], {})], ask, FLEET, LocalMapper())
+    part = Part(series=[series("a", values)], cutoffs={SeriesKey("a"): [cutoff]})
+    (first,) = forecast_all([part], Ask(horizon=DAY), FLEET, LocalMapper())
     assert isinstance(first, Made)
     assert first.forecast.start == cutoff + STEP
 
@@ -167,7 +168,7 @@ def test_a_series_that_kills_or_fails_each_worker_costs_its_own_forecast_only(mo
         "killer": "its worker died twice",
         "riddle": "deadly failed: ZeroDivisionError: no model is defined for it",
     }
-    parts: Iterable[Part] = (([series(name, load(seed=row))], {}) for row, name in enumerate(names))
+    parts: Iterable[Part] = (Part(series=[series(name, load(seed=row))]) for row, name in enumerate(names))
     made: set[str] = set()
     skipped: dict[str, str] = {}
     for each in forecast_all(parts, Ask(horizon=DAY), Deadly(), LocalMapper(2)):

@@ -23,6 +23,7 @@ from aiops.series import Series, SeriesKey
 from aiops.series.snapshot import Snapshot
 from aiops.usecases import train
 from testbed.server import free_port
+from tests.usecases import deadly
 
 STEP = timedelta(minutes=30)
 DAY = timedelta(days=1)
@@ -209,6 +210,21 @@ def test_what_comes_after_the_cutoff_does_not_change_the_bundle(place):
         each.values[26 * 48 :] = 1e9
     same = replace(known, series=tuple(each.known_at(until) for each in spoiled))
     assert trained(place, known).kept.digest == trained(place, same).kept.digest
+
+
+def test_a_series_that_kills_or_fails_each_worker_is_left_out_alone_and_named(monkeypatch):
+    monkeypatch.setattr("aiops.usecases.train.train", deadly.train)
+    names = ("a", "killer", "mail", "riddle", "shop")
+    done = []
+    shards = train.deal(snapshot(names=names).series, {}, GOOD)
+    found = train.fit(shards, LocalMapper(2), lambda each, of: done.append((each, of)))
+    skipped = dict(reason for each in found for reason in each.skipped)
+    assert [entry.key.name for each in found for entry in each.entries] == ["a", "mail", "shop"]
+    assert "its worker died twice" in skipped["killer"]
+    assert skipped["riddle"] == "ZeroDivisionError: no model is defined for it"
+    assert len(skipped) == 2
+    assert done == [(1, 1)]
+    assert len(train.bundle_of(snapshot(names=names), GOOD, (), found).entries) == 3
 
 
 def test_a_champion_with_a_flipped_bit_is_refused_and_stays(place):
