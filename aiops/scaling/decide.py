@@ -140,8 +140,8 @@ def decide(
     """Choose the number of replicas for the window that this decision covers.
 
     In this order: what demand needs; not below what was needed lately, nor what will be soon; not for the sake of a
-    few; within one step; within the bounds. Bounds win over the step: what is outside them comes inside at once, as with the HPA. Without a
-    usable forecast nothing moves, except up to ``minReplicas``.
+    few; within one step; within the bounds. Bounds win over the step: what is outside them comes inside at once, as
+    with the HPA. Without a usable forecast nothing moves, except up to ``minReplicas``.
 
     Args:
         current: The number that is controlled, now; at least 0.
