@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from aiops.errors import DataError, FitFailedError
-from aiops.forecasting.boosted_features import Tracks, features, tracks
+from aiops.forecasting.boosted_features import Tracks, features, looks_back, tracks
 from aiops.forecasting.boosted_trees import Trees, TreeStore, grow, predict
 from aiops.forecasting.forecast import require_levels
 from aiops.forecasting.forecaster import WindowForecaster
@@ -45,6 +45,7 @@ class Day(NamedTuple):
     Attributes:
         lesson: Digest of the last day that was learnt from.
         trees: None where nothing could be learnt.
+        carried: Where the walk stood a week before the first cutoff, from which features are made.
         values: What was observed from the first cutoff of the day on, shape ``[k]``.
         point: The quantile at each of those cutoffs, before calibration, shape ``[k]``.
         unit: What errors are divided by, shape ``[k]``.
@@ -52,6 +53,7 @@ class Day(NamedTuple):
 
     lesson: bytes
     trees: Trees | None
+    carried: FloatArray
     values: FloatArray
     point: FloatArray
     unit: FloatArray
@@ -186,14 +188,20 @@ class Boosted:
                 return kept
         else:
             kept, same = None, 0
-        made = tracks(series.values[begin:until], calendar.second(begin), series.step, window)
-        trees = self._trees(place, lesson, made, trained_at - begin) if kept is None else kept.trees
-        new = np.arange(trained_at - 1 - begin + same, until - begin)
+        recent = max(trained_at - 1 - looks_back(series.step), begin)
+        if kept is None:
+            whole = tracks(series.values[begin:until], calendar.second(begin), series.step, window)
+            trees = self._trees(place, lesson, whole, trained_at - begin)
+            carried = tracks(series.values[begin:recent], calendar.second(begin), series.step, window).carried
+        else:
+            trees, carried = kept.trees, kept.carried
+        made = tracks(series.values[recent:until], calendar.second(recent), series.step, window, carried)
+        new = np.arange(trained_at - 1 - recent + same, until - recent)
         point = np.full(len(new), np.nan) if trees is None else predict(trees, features(made, new))
         point, unit = made.level[new] + point * made.unit[new], made.unit[new]
         if kept is not None:
             point, unit = np.concatenate([kept.point[:same], point]), np.concatenate([kept.unit[:same], unit])
-        day = Day(lesson=lesson, trees=trees, values=values.copy(), point=point, unit=unit)
+        day = Day(lesson=lesson, trees=trees, carried=carried, values=values.copy(), point=point, unit=unit)
         self._days.put(place, day)
         return day
 

@@ -98,12 +98,12 @@ def _about_the_pace(policy: ScalingPolicy, interval: timedelta) -> Iterator[Advi
             f"{replicas} of {policy.bounds.max_replicas}: raise maxStepReplicas or maxStepRatio",
         )
     where = ("behavior", "scaleDown", "stabilizationWindow")
-    if down.stabilization_window < policy.forecast.window:
+    if max(down.stabilization_window, down.look_ahead) < policy.forecast.window:
         yield Advice(
             where,
             f"{format_duration(down.stabilization_window)} is shorter than forecast.window "
             f"({format_duration(policy.forecast.window)}): replicas go in a dip and are wanted back before they could "
-            "start again; raise it, 15m is a good start",
+            "start again; raise it, or lookAhead: 15m is a good start",
         )
     if down.tolerance > _MOST_IDLE:
         yield Advice(

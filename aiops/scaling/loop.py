@@ -15,7 +15,7 @@ from aiops.scaling.agenda import agenda
 from aiops.scaling.capacity import replicas_for
 from aiops.scaling.decide import ScalingDecision, decide
 from aiops.scaling.guard import GuardEvent, Ruling, check, put_on_trial
-from aiops.scaling.plausible import Belief, believe, dips
+from aiops.scaling.plausible import Belief, believe, dips, most_believed
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.scaling.reason import Reason
 from aiops.scaling.skill import Skill, learn, reactive_demand
@@ -177,8 +177,10 @@ def _soon(belief: Belief, doubt: Reason | None, later: float | None, current: in
     """Return what will be needed soon after the window, as far as forecasts are believed; 0 where they are not."""
     if later is None or belief.peak is None or doubt in _REACTIVE:
         return 0
-    believed = usable(later)
-    return current if believed is None else replicas_for(min(believed, belief.limit), policy.load.per_replica)
+    forecast, limit = usable(later), most_believed(belief.record, policy.forecast.history_cap)
+    if forecast is None:
+        return current
+    return replicas_for(forecast if limit is None else min(forecast, limit), policy.load.per_replica)
 
 
 def _afresh(state: ScalingState, current: int, now: datetime) -> ScalingState:
