@@ -141,7 +141,7 @@ def peaks_for(case: Case, policy: ScalingPolicy, forecaster: WindowForecaster) -
 def peaks_of_all(case: Case, policies: Sequence[ScalingPolicy], forecaster: WindowForecaster) -> list[FloatArray]:
     """Return what each policy reads, as ``peaks_for``, in one walk over the history for each length of window."""
     asked = {horizon for policy in policies for horizon in policy.horizons}
-    found = {}
+    found: dict[Horizon, FloatArray] = {}
     for length in {horizon.length for horizon in asked}:
         levels = sorted(horizon.level for horizon in asked if horizon.length == length)
         peaks = peaks_at_levels(case, length, forecaster, np.array(levels))

@@ -27,7 +27,7 @@ from aiops.series import FloatArray, IntArray, Series, SeriesKey, epoch_seconds
 from aiops.series.compiled import digest_of_sources
 
 DAY: Final = timedelta(days=1)
-ANCHORS: Final = (0.5, 0.8, 0.95)
+ANCHORS: Final = (0.8, 0.95)
 """Levels that trees are grown for; the errors of the next higher one give every other level."""
 _LEAST_ROWS: Final = 500
 _MOST_ROWS: Final = 50_000

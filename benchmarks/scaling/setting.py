@@ -47,7 +47,7 @@ OURS = Contender(name="boosted", policy=POLICY, forecaster=window_forecaster("bo
 HPA = Hpa(target=TARGET, max_replicas=1_000_000)
 BY_TARGET = replace(GRID, down_windows=())
 # For the figures at another cost than the setting's own nothing but the level is turned, the same for every trace.
-CHEAP_LEVELS = (0.55, 0.6, 0.7, 0.8, 0.9)
+CHEAP_LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
 DEAR_LEVELS = (0.95, 0.98, 0.99)
 SLOW_START = timedelta(seconds=300)
 WEEK = timedelta(days=7)

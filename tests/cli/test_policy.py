@@ -150,6 +150,7 @@ def test_explain_says_what_each_rule_makes_of_the_number(folder):
         ("bounds", 15),
         ("decision", 15),
     ]
+    assert [(row["says"], row["replicas"]) for row in ahead[4:6]] == [("changes nothing", 2), ("NeededSoon", 12)]
     assert [row["says"] for row in rows[4:8]] == [
         *("ScaleDownStabilized", "changes nothing", "changes nothing", "ScaleDownLimit")
     ]

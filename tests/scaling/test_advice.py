@@ -36,7 +36,7 @@ def test_the_defaults_are_not_risky(spec) -> None:
         (
             "behavior.scaleDown",
             {"stabilizationWindow": "1m", "lookAhead": "0s"},
-            "1m is shorter than forecast.window (4m)",
+            "lookAhead and stabilizationWindow, 1m at the most, are shorter than forecast.window (4m)",
         ),
         ("behavior.scaleDown.tolerance", 0.5, "up to 50% of the replicas stay without need"),
         ("behavior.scaleDown.tolerance", 0.3, "at maxReplicas 40 more than 12 have to be idle before any go"),
