@@ -13,11 +13,16 @@ from aiops.alerting.alert import Alert
 from aiops.alerting.feedback import Feedback
 from aiops.errors import DataError
 from aiops.forecasting.bundle import Bundle
+from aiops.forecasting.fleet.exhaustion import Exhaustion
 from aiops.series import Series
+from aiops.series.grid import require_step
 from aiops.series.quality import Quality
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+MOST_STEPS = 100_000
+"""Steps of history that one question may be about."""
 
 
 class Clock(Protocol):
@@ -107,6 +112,35 @@ class Peak:
             raise DataError(f"a peak is a number, got {self.value}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitQuery:
+    """Of which series, and how much of it, it is asked when a limit is reached.
+
+    Attributes:
+        query: PromQL that returns one series.
+        step: Grid on which it is read; divides an hour.
+        limit: In the unit of the series. A number.
+        history: How much is read, at most: two weeks are the least that an answer is made from.
+    """
+
+    query: str
+    step: timedelta
+    limit: float
+    history: timedelta = timedelta(days=28)
+
+    def __post_init__(self) -> None:
+        if not self.query.strip():
+            raise DataError("ask about a query: it is empty")
+        if math.isnan(self.limit):
+            raise DataError("a limit is a number, got NaN")
+        require_step(self.step)
+        if not 1 <= self.history // self.step <= MOST_STEPS:
+            raise DataError(
+                f"history must hold 1 to {MOST_STEPS:,} steps of {self.step}, got {self.history}: give another "
+                "history or a longer step"
+            )
+
+
 class ForecastSource(Protocol):
     """Where forecasts of demand come from: the service, or this process."""
 
@@ -117,6 +151,16 @@ class ForecastSource(Protocol):
             ConfigError: If the query returns more than one series, or there is no such model.
             DataError: If what is known does not suffice.
             ModelError: If there is no forecast.
+            UpstreamError: If the source did not answer, or refused.
+        """
+        ...
+
+    async def exhaustion(self, asked: LimitQuery, now: datetime) -> Exhaustion:
+        """Return how likely and when the limit is reached, from observations known at ``now`` only.
+
+        Raises:
+            DataError: If the query returns several series, or what is known does not suffice.
+            ModelError: If nobody here can tell.
             UpstreamError: If the source did not answer, or refused.
         """
         ...

@@ -316,7 +316,7 @@ def backtest_detection(
     monitor: AnomalyMonitor | None,
     advance: Callable[[int, int], None],
 ) -> Detected:
-    """Score the end of each series with the detector that serves; labels and groups are those of the monitor.
+    """Score the end of each series with the detector that serves; others, labels and groups are those of the monitor.
 
     Raises:
         DataError: If there is no series.
@@ -326,9 +326,10 @@ def backtest_detection(
     from aiops.detection.scorer import Scorer
     from aiops.usecases.backtest_detection import backtest_detection as run
 
+    names = [_DETECTOR] if monitor is None else monitor.spec.detectors or [_DETECTOR]
     return run(
         series,
-        Scorer([detector(_DETECTOR)]),
+        Scorer([detector(name) for name in names]),
         rule,
         scored,
         labels=None if monitor is None else monitor.alert_labels,

@@ -17,15 +17,17 @@ from aiops.adapters.kubernetes_hpa import KubernetesHpas
 from aiops.adapters.kubernetes_http import KubernetesHttp
 from aiops.adapters.kubernetes_lease import Lease
 from aiops.adapters.kubernetes_pods import startups
+from aiops.adapters.kubernetes_room import nodes
 from aiops.adapters.kubernetes_scalers import KubernetesScalers, Scaler
 from aiops.adapters.kubernetes_workload import Kinds
 from aiops.adapters.outbox import Outbox
 from aiops.errors import AiopsError, ConfigError
 from aiops.ports import AlertSink, Clock, ForecastSource, MetricSource
+from operators.alerts import Alerts
 from operators.fleet import Fleet
 from operators.neighbours import Lists
 from operators.record import Record
-from operators.rollback_alert import RUNBOOK, RollbackAlerts
+from operators.rollback_alert import RUNBOOK
 from operators.turn import Turns
 from operators.upstreams import NotedForecasts, NotedMetrics
 from operators.watch import Watch
@@ -68,7 +70,7 @@ class Operator:
         options: Who we are.
         source: Where demand and SLOs are read.
         forecasts: Who knows what comes.
-        alertmanagers: Who hears of rollbacks: every replica, by its name.
+        alertmanagers: Who hears of roll-backs and of too little room: every replica, by its name.
         clock: What time it is.
     """
 
@@ -104,6 +106,7 @@ class Operator:
             all_scalers=Lists(self._scalers_of),
             all_hpas=Lists(self._hpas.all),
             startups=Lists(lambda place: startups(http, *place), fresh_seconds=60.0),
+            nodes=Lists(lambda _: nodes(http), fresh_seconds=300.0),
             source=NotedMetrics(source, clock),
             forecasts=NotedForecasts(forecasts, clock),
             record=self._record,
@@ -187,9 +190,10 @@ class Operator:
         async with _ended_with(keeper):
             worker = asyncio.create_task(self._work(fleet), name="work")
             teller = asyncio.create_task(outbox.run(), name="alerts")
-            async with _ended_with(worker), _ended_with(teller):
-                await asyncio.wait((keeper, worker, teller), return_when=asyncio.FIRST_COMPLETED)
-                for each in (worker, teller):
+            looker = asyncio.create_task(turns.outlooks.run(), name="outlooks")
+            async with _ended_with(worker), _ended_with(teller), _ended_with(looker):
+                await asyncio.wait((keeper, worker, teller, looker), return_when=asyncio.FIRST_COMPLETED)
+                for each in (worker, teller, looker):
                     if each.done():
                         each.result()
 
@@ -198,7 +202,7 @@ class Operator:
         return Outbox(None, self._alertmanagers, self._clock)
 
     def _turns(self, outbox: Outbox) -> Turns:
-        return Turns(self._world, RollbackAlerts(outbox, self._options.runbook), self._options.interval)
+        return Turns(self._world, Alerts(outbox, self._options.runbook), self._options.interval)
 
     async def _work(self, fleet: Fleet) -> None:
         watch = Watch(self._api, self._options.namespaces, fleet.look)

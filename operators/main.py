@@ -23,7 +23,8 @@ from aiops.adapters.kubernetes_http import connect
 from aiops.adapters.probes import Heartbeat, Probes
 from aiops.cli.options import duration
 from aiops.errors import ConfigError, ModelError, UpstreamError
-from aiops.ports import ForecastSource, Peak, PeakQuery
+from aiops.forecasting.fleet.exhaustion import Exhaustion
+from aiops.ports import ForecastSource, LimitQuery, Peak, PeakQuery
 from aiops.server.address import Address
 from aiops.settings import Settings
 from operators.app import Operator, Options
@@ -193,6 +194,9 @@ class _NoForecasts:
     """For a process that gives back and decides nothing."""
 
     async def peak(self, asked: PeakQuery, now: datetime) -> Peak:
+        raise ModelError(f"nobody forecasts {asked.query!r} here at {now}")
+
+    async def exhaustion(self, asked: LimitQuery, now: datetime) -> Exhaustion:
         raise ModelError(f"nobody forecasts {asked.query!r} here at {now}")
 
 

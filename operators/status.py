@@ -20,7 +20,6 @@ from aiops.scaling.loop import acts
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.scaling.reason import Reason
 from aiops.scaling.state import ScalingState
-from aiops.series import epoch_seconds
 from aiops.series.duration import duration_text
 from aiops.usecases.scale import Scaled
 
@@ -43,6 +42,8 @@ class Kind(StrEnum):
     """There is a fresh forecast."""
     GUARD_HEALTHY = "GuardHealthy"
     """The SLOs are good, and no change had to be taken back lately."""
+    ROOM_AHEAD = "RoomAhead"
+    """What demand will need within the next weeks can exist."""
 
 
 class Truth(StrEnum):
@@ -72,6 +73,8 @@ def of_turn(
     *,
     has_hpa: bool,
     lead_time: str = "",
+    outlook: Status | None = None,
+    room: Condition | None = None,
 ) -> Status:
     """Return the status after a turn that came to a decision.
 
@@ -83,6 +86,8 @@ def of_turn(
         adoption: What we hold, this turn's change included; None for nothing.
         has_hpa: Whether the number that is controlled is an HPA's floor.
         lead_time: What was learnt of the start of pods; empty if nothing was to be learnt.
+        outlook: What is known of the weeks ahead; None before the first look.
+        room: What people read of that.
     """
     decision, state, replicas = scaled.decision, scaled.state, scaled.replicas
     mode = state.effective_mode or policy.mode
@@ -95,7 +100,9 @@ def of_turn(
         "desiredReplicas": decision.desired,
         "reason": str(decision.reason),
         "message": decision.message[:_MESSAGE_CHARACTERS],
-        "lastDecisionTime": before["lastDecisionTime"] if same and "lastDecisionTime" in before else _at(scaled.at),
+        "lastDecisionTime": before["lastDecisionTime"]
+        if same and "lastDecisionTime" in before
+        else instant_text(scaled.at),
         "conditions": _conditions(
             before,
             generation,
@@ -110,10 +117,13 @@ def of_turn(
                 _scaling_active(policy, scaled),
                 _forecast_available(policy, scaled, lead_time),
                 _guard_healthy(policy, decision, state, scaled.no_reading),
+                *(() if room is None else (room,)),
             ),
         ),
         "state": _remembered(state, adoption),
     }
+    if outlook is not None:
+        status["outlook"] = outlook
     if has_hpa:
         status["floorReplicas"] = decision.desired if scaled.changes else replicas.current
     if scaled.demand is not None:
@@ -235,7 +245,7 @@ def _condition(before: Status, generation: int, at: datetime, found: Condition) 
         "reason": str(found.reason),
         "message": found.message[:_MESSAGE_CHARACTERS],
         "observedGeneration": generation,
-        "lastTransitionTime": before["lastTransitionTime"] if stays else _at(at),
+        "lastTransitionTime": before["lastTransitionTime"] if stays else instant_text(at),
     }
 
 
@@ -277,10 +287,6 @@ def _rounded(value: float) -> float:
     return float(f"{value:.{_SIGNIFICANT_DIGITS}g}")
 
 
-def _at(instant: datetime) -> str:
+def instant_text(instant: datetime) -> str:
+    """Return an instant as Kubernetes writes it."""
     return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def seconds_since(at: datetime, now: datetime) -> float:
-    """Return how long ago ``at`` was."""
-    return epoch_seconds(now) - epoch_seconds(at)

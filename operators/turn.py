@@ -28,9 +28,11 @@ from aiops.scaling.state import Phase, ScalingState
 from aiops.series.duration import parse_duration
 from aiops.usecases.scale import DemandQuery, Scaled, scale
 from operators import status
+from operators.alerts import Alerts
 from operators.memory import Key, Memories
 from operators.neighbours import older_rival
-from operators.rollback_alert import RollbackAlerts
+from operators.outlook import Outlooks
+from operators.status import Kind, Truth
 from operators.survey import UnreadyError, fitted, survey
 from operators.world import World
 
@@ -46,12 +48,14 @@ class Turns:
 
     Args:
         world: What is outside.
-        alerts: Who hears of rollbacks.
+        alerts: Who hears of roll-backs and of too little room.
         interval: Time to the next turn where the spec does not say, or cannot be read.
     """
 
-    def __init__(self, world: World, alerts: RollbackAlerts, interval: timedelta) -> None:
+    def __init__(self, world: World, alerts: Alerts, interval: timedelta) -> None:
         self._world = world
+        self.outlooks = Outlooks(world)
+        """What the weeks ahead bring; somebody has to ``run`` it."""
         self._alerts = alerts
         self._interval = interval
         self._memories = Memories()
@@ -109,6 +113,7 @@ class Turns:
         except UnreadyError as error:
             await self._fail(scaler, error.reason, error, state, held, now)
             return
+        outlook = self.outlooks.of(scaler, spec, hpa)
         seen = scaler  # by now, as our own writes left it
 
         async def keep(scaled: Scaled) -> None:
@@ -117,8 +122,17 @@ class Turns:
                 held = control.adoption
             if held is not None:
                 seen = await world.scalers.hold(seen, held=True)
+            room = None if outlook is None else outlook.condition(status.condition(scaler.status, Kind.ROOM_AHEAD))
             after = status.of_turn(
-                scaler.status, scaler.generation, spec, scaled, held, has_hpa=hpa is not None, lead_time=lead_time
+                scaler.status,
+                scaler.generation,
+                spec,
+                scaled,
+                held,
+                has_hpa=hpa is not None,
+                lead_time=lead_time,
+                outlook=None if outlook is None else outlook.to_status(),
+                room=room,
             )
             seen = await self._write(seen, after)
             if held is None:
@@ -154,6 +168,7 @@ class Turns:
         self._intervals.pop(key, None)
         self._refusals.pop(key, None)
         self._memories.forget(key)
+        self.outlooks.forget(key)
         self._world.record.forget(key)
 
     async def _release_or_say(self, scaler: Scaler) -> bool:
@@ -238,7 +253,7 @@ class Turns:
         found = await self._write(scaler, after)
         self._memories.keep(found, state, held)
         self._world.record.unready(scaler.key, reason)
-        if status.condition(scaler.status, status.Kind.READY).get("reason") != reason:
+        if status.condition(scaler.status, Kind.READY).get("reason") != reason:
             await self._event(scaler, EventType.WARNING, reason, str(error), about=found.version)
 
     async def _tell(self, before: Scaler, after: Scaler, spec: PredictiveScalerSpec, scaled: Scaled) -> None:
@@ -264,10 +279,16 @@ class Turns:
             await self._event(before, EventType.WARNING, str(phase), decision.message, about=after.version)
         in_the_way = scaled.obstacle
         if in_the_way is not None:
-            told = status.condition(before.status, status.Kind.SCALING_ACTIVE).get("reason")
+            told = status.condition(before.status, Kind.SCALING_ACTIVE).get("reason")
             if told != in_the_way.reason:
                 await self._event(before, EventType.WARNING, in_the_way.reason, in_the_way.message, about=after.version)
-        self._alerts.tell(before, spec, scaled)
+        room, was = (status.condition(each.status, Kind.ROOM_AHEAD) for each in (after, before))
+        if room.get("reason") != was.get("reason") and (
+            room.get("status") == Truth.FALSE or was.get("status") == Truth.FALSE
+        ):
+            kind = EventType.WARNING if room.get("status") == Truth.FALSE else EventType.NORMAL
+            await self._event(before, kind, str(room["reason"]), str(room["message"]), about=after.version)
+        self._alerts.tell(after, spec, scaled)
 
     async def _event(self, scaler: Scaler, kind: EventType, reason: str, message: str, *, about: str) -> None:
         try:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from aiops.errors import AiopsError, UpstreamUnavailableError
-from aiops.ports import Clock, ForecastSource, MetricSource, Peak, PeakQuery, Telemetry
+from aiops.forecasting.fleet.exhaustion import Exhaustion
+from aiops.ports import Clock, ForecastSource, LimitQuery, MetricSource, Peak, PeakQuery, Telemetry
 from aiops.usecases.reachable import Reachable
 
 PATIENCE_SECONDS: Final = 10.0
@@ -69,3 +70,7 @@ class NotedForecasts(_Noted):
         """Ask the source; see ``ports.ForecastSource``."""
         async with self._asked():
             return await self._source.peak(asked, now)
+
+    async def exhaustion(self, asked: LimitQuery, now: datetime) -> Exhaustion:
+        """Ask the source; see ``ports.ForecastSource``. It may take its time: no turn waits, so nothing is noted."""
+        return await self._source.exhaustion(asked, now)

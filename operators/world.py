@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from aiops.adapters.kubernetes_hpa import Hpa, KubernetesHpas
 from aiops.adapters.kubernetes_http import KubernetesHttp
+from aiops.adapters.kubernetes_room import Node
 from aiops.adapters.kubernetes_scalers import KubernetesScalers, Scaler
 from aiops.adapters.kubernetes_workload import Kinds
 from aiops.ports import Clock, ForecastSource, MetricSource
@@ -26,6 +27,7 @@ class World:
         all_scalers: Those of a namespace, a few seconds old at most.
         all_hpas: As well.
         startups: How long pods of a namespace and label selector took to be ready; a minute old at most.
+        nodes: Those that take pods, with what is left on them; some minutes old at most. All are in one place, ``""``.
         source: Where demand and SLOs are read.
         forecasts: Who knows what comes.
         record: Our metrics.
@@ -39,6 +41,7 @@ class World:
     all_scalers: Lists[str, Scaler]
     all_hpas: Lists[str, Hpa]
     startups: Lists[tuple[str, str], timedelta]
+    nodes: Lists[str, Node]
     source: MetricSource
     forecasts: ForecastSource
     record: Record

@@ -10,7 +10,7 @@ import grpc
 import structlog
 
 from aiops.adapters.token_file import TokenFile
-from aiops.api.v1.forecasting_pb2 import ForecastRequest, ForecastResponse
+from aiops.api.v1.forecasting_pb2 import ExhaustionRequest, ExhaustionResponse, ForecastRequest, ForecastResponse
 from aiops.api.v1.forecasting_pb2_grpc import ForecastServiceStub
 from aiops.errors import (
     AiopsError,
@@ -20,7 +20,8 @@ from aiops.errors import (
     UpstreamRejectedError,
     UpstreamUnavailableError,
 )
-from aiops.ports import Peak, PeakQuery
+from aiops.forecasting.fleet.exhaustion import Exhaustion
+from aiops.ports import LimitQuery, Peak, PeakQuery
 
 _log = structlog.get_logger(__name__)
 
@@ -35,6 +36,8 @@ _KINDS: dict[grpc.StatusCode, type[AiopsError]] = {
 """What a status means for us; any other one is worth another try."""
 
 _HANDSHAKE = "handshake"  # in what gRPC says when TLS cannot be agreed on
+
+_EXHAUSTION_SECONDS = 60.0  # it reads weeks, and nobody waits for it
 
 _CHANNEL = (
     ("grpc.initial_reconnect_backoff_ms", 500),
@@ -99,10 +102,11 @@ class GrpcForecasts:
             levels=[asked.level],
             now=now,
         )
-        metadata = () if self._tokens is None else (("authorization", f"Bearer {self._tokens.first()}"),)
         service = ForecastServiceStub(self._connected())
         try:
-            answer: ForecastResponse = await service.Forecast(request, timeout=self._timeout_seconds, metadata=metadata)
+            answer: ForecastResponse = await service.Forecast(
+                request, timeout=self._timeout_seconds, metadata=self._metadata()
+            )
         except grpc.aio.AioRpcError as error:
             raise self._translated(error) from error
         if not answer.HasField("window_maximum"):
@@ -116,12 +120,37 @@ class GrpcForecasts:
             digest=found.model.digest,
         )
 
+    async def exhaustion(self, asked: LimitQuery, now: datetime) -> Exhaustion:
+        """Return how likely and when the limit is reached.
+
+        Raises:
+            ConfigError, DataError, UpstreamError: As ``peak``.
+        """
+        request = ExhaustionRequest(
+            query=asked.query, step=asked.step, history=asked.history, limit=asked.limit, now=now
+        )
+        service = ForecastServiceStub(self._connected())
+        try:
+            answer: ExhaustionResponse = await service.Exhaustion(
+                request, timeout=_EXHAUSTION_SECONDS, metadata=self._metadata()
+            )
+        except grpc.aio.AioRpcError as error:
+            raise self._translated(error) from error
+        return Exhaustion(
+            limit=asked.limit,
+            chances=tuple(each.chance for each in answer.within),
+            dates=tuple(each.at.ToDatetime(tzinfo=UTC) if each.HasField("at") else None for each in answer.reached),
+        )
+
     async def close(self) -> None:
         """Give the connection up; the next question makes a new one."""
         if self._channel is not None:
             channel, self._channel = self._channel, None
             await channel.close()
         await asyncio.gather(*self._replaced)
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        return () if self._tokens is None else (("authorization", f"Bearer {self._tokens.first()}"),)
 
     def _connected(self) -> grpc.aio.Channel:
         self._look_at_authorities()

@@ -104,6 +104,16 @@ class KubernetesTarget:
             selector=str(status.get("selector") or ""),
         )
 
+    async def template(self) -> Object | None:
+        """Return the ``spec`` of its pod template; None if its kind has none, or we may not see it.
+
+        Raises:
+            UpstreamUnavailableError: If the API did not say.
+        """
+        found = await self._read()
+        template = ((found or {}).get("spec") or {}).get("template") or {}
+        return template.get("spec")
+
     async def set(self, replicas: int, *, force: bool) -> None:
         """Ask for this many replicas.
 
@@ -124,13 +134,16 @@ class KubernetesTarget:
         await self._http.patch(path, body, Patch.APPLY, fieldManager=FIELD_MANAGER, force=str(force).lower())
 
     async def _ready(self) -> int | None:
-        try:
-            found = await self._http.get(await self._path())
-        except UpstreamRejectedError:
-            return None  # a role that only scales may not look at the object itself
+        found = await self._read()
         if found is None or "replicas" not in (found.get("status") or {}):
             return None
         return int(found["status"].get("readyReplicas") or 0)
+
+    async def _read(self) -> Object | None:
+        try:
+            return await self._http.get(await self._path())
+        except UpstreamRejectedError:
+            return None  # a role that only scales may not look at the object itself
 
     async def _path(self, part: str = "") -> str:
         plural = await self._kinds.plural(self._target.api_version, self._target.kind)

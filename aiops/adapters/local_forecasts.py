@@ -14,8 +14,9 @@ import numpy as np
 
 from aiops.errors import DataError
 from aiops.forecasting.catalog import window_forecaster
+from aiops.forecasting.fleet.exhaustion import Exhaustion, exhaustion
 from aiops.forecasting.forecaster import WindowForecaster
-from aiops.ports import MetricSource, Peak, PeakQuery
+from aiops.ports import LimitQuery, MetricSource, Peak, PeakQuery
 from aiops.series import Series
 from aiops.series.grid import floor
 
@@ -37,16 +38,23 @@ class LocalForecasts:
         """Return the forecast that can be made at ``now``; see ``ports.ForecastSource``."""
         model = self._made.get(asked.model) or self._forecaster(asked.model)
         self._made[asked.model] = model
-        end = floor(now, asked.step)
-        found = (await self._source.range(asked.query, end - asked.history, end, asked.step)).series
-        if len(found) != 1:
-            raise DataError(f"{asked.query!r} returns {len(found)} series, and a forecast is of one")
-        series = found[0]
+        series = await self._history(asked, now)
         value = await asyncio.to_thread(_peak, series, model, asked, now)
         seen = np.flatnonzero(~np.isnan(series.values))
         if not math.isfinite(value) or not len(seen):
             raise DataError(f"{series.key} has too little history for a forecast by {asked.model}")
         return Peak(value=value, cutoff=series.start + int(seen[-1]) * series.step, model=asked.model)
+
+    async def exhaustion(self, asked: LimitQuery, now: datetime) -> Exhaustion:
+        """Return when the limit is reached; see ``ports.ForecastSource``."""
+        return await asyncio.to_thread(exhaustion, await self._history(asked, now), asked.limit)
+
+    async def _history(self, asked: PeakQuery | LimitQuery, now: datetime) -> Series:
+        end = floor(now, asked.step)
+        found = (await self._source.range(asked.query, end - asked.history, end, asked.step)).series
+        if len(found) != 1:
+            raise DataError(f"{asked.query!r} returns {len(found)} series, and a forecast is of one")
+        return found[0]
 
 
 def _peak(series: Series, model: WindowForecaster, asked: PeakQuery, now: datetime) -> float:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from aiops.alerting.rules import AlertRule
+from aiops.detection.catalog import unknown
 from aiops.documents.fields import Duration, Label, Part, PositiveDuration, Query
 from aiops.documents.reading import Document, checked, read_documents
 from aiops.errors import ConfigError
@@ -77,6 +78,8 @@ class Spec(Part):
         rule: When to tell a person.
         runbook: Where people read what to do; empty if nowhere.
         labels: Added to every alert, for routing; they go before labels of the series.
+        detectors: Who says how odd a point is, by name in the catalog; of several, the most surprised counts. None:
+            the one of the service.
         group_by: Labels of what is one service: series with the same values that turn odd together are one incident,
             whichever monitor watches them. Those without any of these labels are an incident of the monitor.
     """
@@ -89,6 +92,14 @@ class Spec(Part):
     runbook: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
     group_by: list[Label] = Field(default_factory=lambda: list(GROUP_BY))
+    detectors: list[str] = Field(default_factory=list)
+
+    @field_validator("detectors")
+    @classmethod
+    def _known(cls, names: list[str]) -> list[str]:
+        if wrong := unknown(names):
+            raise ValueError(wrong)
+        return names
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -37,6 +37,8 @@ class Case:
         decide_every: Time between two decisions; at least one step of ``history``.
         lead: Simulated before ``start`` and not scored, so that the state at ``start`` owes nothing to chance.
         zone_loss: Pods that are lost on the way; None: none are.
+        room: Most replicas that quota and nodes let exist; None if nobody says. For the early warning: a replay is not
+            bounded by it.
 
     Raises:
         DataError: If ``history`` does not reach over the scored time with at least one step before it.
@@ -51,6 +53,7 @@ class Case:
     decide_every: timedelta = timedelta(minutes=1)
     lead: timedelta = timedelta(hours=2)
     zone_loss: ZoneLoss | None = None
+    room: float | None = None
 
     def __post_init__(self) -> None:
         require_utc(self.start, "start")

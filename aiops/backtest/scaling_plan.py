@@ -123,12 +123,13 @@ def what_if_section(
 
 
 def early_warning(found: Mapping[str, Exhaustion], profiles: Mapping[str, Profile]) -> Section:
-    """Return how likely each workload needs more than ``maxReplicas`` soon, and when."""
+    """Return how likely each workload needs more replicas than it can have soon, and when."""
     names = list(found)
     order = [names[row] for row in surest(list(found.values()))]
     columns = (
         Column(name="series_id", title="Workload"),
         Column(name="peak_replicas", title="Peak", unit="replicas needed, scored time"),
+        Column(name="limit", title="Limit", unit="of the demand", decimals=1),
         *(
             Column(name=f"chance_percent_{window.days}d", title=f"Within {window.days} days", unit="chance in %")
             for window in WINDOWS
@@ -142,6 +143,7 @@ def early_warning(found: Mapping[str, Exhaustion], profiles: Mapping[str, Profil
         (
             name,
             profiles[name].peak_replicas,
+            found[name].limit,
             *(round(100 * chance) for chance in found[name].chances),
             *(None if at is None else f"{at:%Y-%m-%d}" for at in found[name].dates),
         )
@@ -150,9 +152,10 @@ def early_warning(found: Mapping[str, Exhaustion], profiles: Mapping[str, Profil
     first = order[0]
     worst = f"The likeliest is {first}: {100 * found[first].chances[0]:.0f} % within {WINDOWS[0].days} days"
     return Section(
-        title="Early warning: when more than maxReplicas is needed",
-        text=f"How likely demand needs more replicas than the least maxReplicas of the policies, after the end of each "
-        f"history. {worst}, {100 * found[first].chances[-1]:.0f} % within {WINDOWS[-1].days}. A dash is not within "
+        title="Early warning: when more is needed than there can be",
+        text="How likely demand needs more replicas than the least maxReplicas of the policies, or than quota and "
+        f"nodes have room for where that is said, after the end of each history. {worst}, "
+        f"{100 * found[first].chances[-1]:.0f} % within {WINDOWS[-1].days}. A dash is not within "
         f"{WINDOWS[-1].days} days; workloads with less than two weeks of history are not here.",
         tables=(Table(name="Early warning", columns=columns, rows=tuple(rows)),),
     )

@@ -76,6 +76,16 @@ def scaling(
         float | None,
         typer.Option("--capacity-per-replica", help="Demand that one replica serves, where index.csv does not say."),
     ] = None,
+    room: Annotated[
+        float | None,
+        typer.Option(
+            "--room",
+            min=0.0,
+            metavar="REPLICAS",
+            help="For the early warning: the most replicas that quota and nodes let exist, where index.csv does not "
+            "say (room_replicas).",
+        ),
+    ] = None,
     startup: Annotated[
         timedelta,
         typer.Option(
@@ -162,7 +172,7 @@ def scaling(
         capacity = _capacity_of(contenders)
     request = wiring.Request(source=source, query=query, history=history, step=step, end=end)
     reading = wiring.read(request, wiring.settings(), SystemClock())
-    replay = Replay(capacity_per_replica=capacity, startup_delay=startup, scored=scored)
+    replay = Replay(capacity_per_replica=capacity, startup_delay=startup, scored=scored, room=room)
     cases, unfit = cases_from(reading.telemetry.series, reading.metadata, replay)
     if decisions is not None:
         rows, failed = _write_decisions(cases, contenders[0], decisions, workers)

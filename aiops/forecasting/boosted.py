@@ -17,12 +17,11 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from aiops.errors import DataError, FitFailedError
+from aiops.errors import FitFailedError
 from aiops.forecasting.boosted_features import Tracks, features, looks_back, tracks
 from aiops.forecasting.boosted_trees import Trees, TreeStore, grow, predict
-from aiops.forecasting.forecast import require_levels
 from aiops.forecasting.forecaster import WindowForecaster
-from aiops.forecasting.window import LEAST_ERRORS, maximum_ahead, quantiles_of_ended, require_cutoffs
+from aiops.forecasting.window import LEAST_ERRORS, maximum_ahead, quantiles_of_ended, require_question
 from aiops.series import FloatArray, IntArray, Series, SeriesKey, epoch_seconds
 from aiops.series.compiled import digest_of_sources
 
@@ -122,10 +121,7 @@ class Boosted:
 
     def window_maximum(self, series: Series, cutoffs: IntArray, window: int, levels: FloatArray) -> FloatArray:
         """Forecast as ``WindowForecaster`` says; NaN where the fallback has nothing to say either."""
-        require_levels(levels)
-        require_cutoffs(cutoffs, len(series))
-        if window < 1:
-            raise DataError(f"a window has at least one step, got {window}")
+        require_question(series, cutoffs, window, levels)
         if len(cutoffs) == 0:
             return np.empty((0, len(levels)))
         remembered = max(self.error_memory // series.step, LEAST_ERRORS)

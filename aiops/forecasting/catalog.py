@@ -11,16 +11,16 @@ from aiops.errors import ConfigError
 from aiops.forecasting.boosted import Boosted
 from aiops.forecasting.boosted_trees import TreeStore
 from aiops.forecasting.conformal import Conformal
-from aiops.forecasting.ets import Ets
+from aiops.forecasting.ets import ETS
 from aiops.forecasting.fleet.calendar import Calendar
 from aiops.forecasting.fleet.forecaster import Fleet
 from aiops.forecasting.forecaster import PathForecaster, WindowForecaster
 from aiops.forecasting.holt_winters import HoltWinters
-from aiops.forecasting.mstl import Mstl
+from aiops.forecasting.mstl import MSTL
 from aiops.forecasting.naive import WEEK, SeasonalNaive
-from aiops.forecasting.prophet import Prophet, ProphetDaily
+from aiops.forecasting.prophet import PROPHET, ProphetDaily
 from aiops.forecasting.selection import Selection
-from aiops.forecasting.structural import Structural
+from aiops.forecasting.structural import STRUCTURAL
 from aiops.forecasting.window import CalibratedPeaks, ErrorUnit, LastWeek
 
 Forecaster = TypeVar("Forecaster")
@@ -36,10 +36,10 @@ PATH: dict[str, Callable[[], PathForecaster]] = {
     "seasonal-naive": lambda: Conformal(model=SeasonalNaive()),
     "weekly-naive": lambda: Conformal(model=WEEKLY_NAIVE),
     "holt-winters": lambda: Conformal(model=HOLT_WINTERS_OF_A_DAY),
-    "ets": lambda: Conformal(model=Ets(), origins=4),
-    "mstl": lambda: Conformal(model=Mstl(), origins=4),
-    "structural": lambda: Conformal(model=Structural(), origins=3),
-    "prophet": lambda: Conformal(model=Prophet(), origins=3),
+    "ets": lambda: Conformal(model=ETS, origins=4),
+    "mstl": lambda: Conformal(model=MSTL, origins=4),
+    "structural": lambda: Conformal(model=STRUCTURAL, origins=3),
+    "prophet": lambda: Conformal(model=PROPHET, origins=3),
     # The cheap ones only: a night has room for a fit of seconds a series, not for one at each origin.
     "selection": lambda: Selection(candidates=(SeasonalNaive(), WEEKLY_NAIVE, HOLT_WINTERS_OF_A_DAY)),
 }

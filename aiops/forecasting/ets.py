@@ -1,46 +1,25 @@
-"""Exponential smoothing as a state space model: damped trend and one additive season, fitted by likelihood."""
+"""Exponential smoothing as a state space model: damped trend and one additive season, fitted by likelihood.
+
+ETS(A, Ad, A) of statsmodels on the strongest season found; without a season, ETS(A, Ad, N).
+
+Reference:
+    Hyndman, Koehler, Ord, Snyder (2008), "Forecasting with Exponential Smoothing".
+"""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from aiops.errors import FitFailedError
-from aiops.forecasting.limited import limited
-from aiops.forecasting.per_series import block_means, filled, point_of_each
+from aiops.forecasting.per_series import PerSeries, block_means, filled
 from aiops.seasonality.periods import find_seasons
-from aiops.series import FloatArray, Frame, Series, epoch_seconds
+from aiops.series import FloatArray, Series, epoch_seconds
 
 MOST_SLOTS = 48
 """A season of more slots is averaged down to this many: each slot is a state, and a fit visits all of them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ets:
-    """ETS(A, Ad, A) of statsmodels on the strongest season found; without a season, ETS(A, Ad, N).
-
-    Attributes:
-        history: Longest history of a fit.
-
-    Reference:
-        Hyndman, Koehler, Ord, Snyder (2008), "Forecasting with Exponential Smoothing".
-    """
-
-    history: timedelta = timedelta(days=28)
-
-    @property
-    def name(self) -> str:
-        """Name in the catalog, tables and reports."""
-        return "ets"
-
-    def point(self, history: Frame, horizon: int) -> FloatArray:
-        """Forecast as ``PointForecaster`` says."""
-        recent = history.columns(max(history.length - self.history // history.step, 0), history.length)
-        return point_of_each(recent, horizon, limited(fitted_path))
 
 
 def fitted_path(series: Series, horizon: int) -> FloatArray:
@@ -58,6 +37,9 @@ def fitted_path(series: Series, horizon: int) -> FloatArray:
     at = stamps[-1] + np.arange(1, ahead + 1) * size * series.step.total_seconds()
     wanted = epoch_seconds(series.end) + np.arange(horizon) * series.step.total_seconds()
     return np.asarray(np.interp(wanted, at, path), dtype=np.float64)
+
+
+ETS: Final = PerSeries(name="ets", fit=fitted_path)
 
 
 def smoothed_path(values: FloatArray, period: int, horizon: int, *, trend: bool) -> FloatArray:

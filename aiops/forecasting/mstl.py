@@ -1,44 +1,24 @@
-"""MSTL: peel off a daily and a weekly season by LOESS, repeat them, and let ETS carry on what is left."""
+"""MSTL: peel off a daily and a weekly season by LOESS, repeat them, and let ETS carry on what is left.
+
+MSTL of statsmodels on the seasons found; simple exponential smoothing of the deseasonalised series.
+
+Reference:
+    Bandara, Hyndman, Bergmeir (2021), "MSTL: A Seasonal-Trend Decomposition Algorithm for Time Series with Multiple
+    Seasonal Patterns", arXiv:2107.13462.
+"""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from datetime import timedelta
+from typing import Final
 
 import numpy as np
 
 from aiops.errors import FitFailedError
 from aiops.forecasting.ets import smoothed_path
-from aiops.forecasting.limited import limited
-from aiops.forecasting.per_series import filled, point_of_each
+from aiops.forecasting.per_series import PerSeries, filled
 from aiops.seasonality.periods import find_seasons
-from aiops.series import FloatArray, Frame, Series
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mstl:
-    """MSTL of statsmodels on the seasons found; simple exponential smoothing of the deseasonalised series.
-
-    Attributes:
-        history: Longest history of a fit.
-
-    Reference:
-        Bandara, Hyndman, Bergmeir (2021), "MSTL: A Seasonal-Trend Decomposition Algorithm for Time Series with
-        Multiple Seasonal Patterns", arXiv:2107.13462.
-    """
-
-    history: timedelta = timedelta(days=28)
-
-    @property
-    def name(self) -> str:
-        """Name in the catalog, tables and reports."""
-        return "mstl"
-
-    def point(self, history: Frame, horizon: int) -> FloatArray:
-        """Forecast as ``PointForecaster`` says."""
-        recent = history.columns(max(history.length - self.history // history.step, 0), history.length)
-        return point_of_each(recent, horizon, limited(fitted_path))
+from aiops.series import FloatArray, Series
 
 
 def fitted_path(series: Series, horizon: int) -> FloatArray:
@@ -57,6 +37,9 @@ def fitted_path(series: Series, horizon: int) -> FloatArray:
         last = seasonal[len(values) - period :, column]
         path = path + last[np.arange(horizon) % period]
     return path
+
+
+MSTL: Final = PerSeries(name="mstl", fit=fitted_path)
 
 
 def _seasonal(values: FloatArray, periods: list[int]) -> FloatArray:

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 
 from aiops.errors import FitFailedError
+from aiops.forecasting.limited import Fit, limited
 from aiops.series import FloatArray, Frame, Series
 
 LEAST_POINTS = 10
 """Observed points without which no statistical model is fitted."""
 
 
-def point_of_each(
-    history: Frame, horizon: int, fit: Callable[[Series, int], FloatArray], least: int = LEAST_POINTS
-) -> FloatArray:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerSeries:
+    """A PointForecaster of a library: each series is fitted by itself, within the limits of ``limited``.
+
+    Attributes:
+        name: Name in the catalog, tables and reports.
+        fit: A function of a module; returns the path of one series, shape ``[horizon]``.
+        history: Longest history of a fit.
+        least: Shortest time that has to be observed of a series.
+    """
+
+    name: str
+    fit: Fit
+    history: timedelta = timedelta(days=28)
+    least: timedelta = timedelta()
+
+    def point(self, history: Frame, horizon: int) -> FloatArray:
+        """Forecast as ``PointForecaster`` says."""
+        recent = history.columns(max(history.length - self.history // history.step, 0), history.length)
+        return point_of_each(recent, horizon, limited(self.fit), least=self.least // history.step)
+
+
+def point_of_each(history: Frame, horizon: int, fit: Fit, least: int = LEAST_POINTS) -> FloatArray:
     """Fit every row and return the point forecasts, shape ``[n, horizon]``; NaN for a row that could not be fitted.
 
     A row reaches ``fit`` without its leading gap and in units of its mean absolute value, so that an optimiser meets

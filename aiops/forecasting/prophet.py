@@ -1,6 +1,10 @@
 """Prophet: a piecewise trend plus daily and weekly Fourier seasons, for a path and for the peak ahead.
 
-Slow (seconds a fit), so the forecast of the peak is re-trained once a day only.
+A daily season, and a weekly one from two weeks of history on. Slow (seconds a fit), so the forecast of the peak is
+re-trained once a day only.
+
+Reference:
+    Taylor, Letham (2018), "Forecasting at Scale", The American Statistician 72(1).
 """
 
 from __future__ import annotations
@@ -8,41 +12,19 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from aiops.errors import FitFailedError
-from aiops.forecasting.limited import limited
-from aiops.forecasting.per_series import block_means, point_of_each
+from aiops.forecasting.per_series import PerSeries, block_means
 from aiops.series import FloatArray, Frame, Series, epoch_seconds
 
 DAY = timedelta(days=1)
 TRAINED_STEP = timedelta(minutes=5)
 """Finer series are averaged to this step before the fit: its seasons are smooth, and a fit costs seconds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prophet:
-    """Prophet with a daily season, and a weekly one from two weeks of history on.
-
-    Reference:
-        Taylor, Letham (2018), "Forecasting at Scale", The American Statistician 72(1).
-    """
-
-    history: timedelta = timedelta(days=28)
-
-    @property
-    def name(self) -> str:
-        """Name in the catalog, tables and reports."""
-        return "prophet"
-
-    def point(self, history: Frame, horizon: int) -> FloatArray:
-        """Forecast as ``PointForecaster`` says."""
-        recent = history.columns(max(history.length - self.history // history.step, 0), history.length)
-        return point_of_each(recent, horizon, limited(fitted_path), least=2 * max(DAY // history.step, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +49,7 @@ class ProphetDaily:
         peaks = np.full(last + 1, np.nan)
         # The model in force at cutoff t was trained at the last midnight that was not after t+1, the first step ahead.
         midnight = to_midnight + (first + 1 - to_midnight) // day * day
-        model = Prophet(history=self.history)
+        model = replace(PROPHET, history=self.history)
         for trained_at in range(max(midnight, to_midnight), last + 2, day):
             if trained_at == 0:
                 continue
@@ -104,6 +86,9 @@ def fitted_path(series: Series, horizon: int) -> FloatArray:
     except (RuntimeError, ValueError) as error:
         raise FitFailedError(f"{series.key}: Prophet could not be fitted: {error}") from error
     return np.asarray(fitted["yhat"], dtype=np.float64)
+
+
+PROPHET: Final = PerSeries(name="prophet", fit=fitted_path, least=2 * DAY)
 
 
 def _libraries() -> tuple[Any, Any, Any]:

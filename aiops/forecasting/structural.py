@@ -1,47 +1,27 @@
-"""A structural model: a level that wanders, fixed daily and weekly waves, and what is left, by a Kalman filter."""
+"""A structural model: a level that wanders, fixed daily and weekly waves, and what is left, by a Kalman filter.
+
+UnobservedComponents of statsmodels: local level, AR(1), and trigonometric seasons that do not change.
+
+Reference:
+    Harvey (1989), "Forecasting, Structural Time Series Models and the Kalman Filter".
+"""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from datetime import timedelta
+from typing import Final
 
 import numpy as np
 
 from aiops.errors import FitFailedError
 from aiops.forecasting.ets import MOST_SLOTS
-from aiops.forecasting.limited import limited
-from aiops.forecasting.per_series import block_means, point_of_each
+from aiops.forecasting.per_series import PerSeries, block_means
 from aiops.seasonality.periods import find_seasons
-from aiops.series import FloatArray, Frame, Series, epoch_seconds
+from aiops.series import FloatArray, Series, epoch_seconds
 
 MOST_SEASONS = 2
 HARMONICS = 4
 """Waves of each season: each is two states, and a fit visits all of them at every step."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Structural:
-    """UnobservedComponents of statsmodels: local level, AR(1), and trigonometric seasons that do not change.
-
-    Attributes:
-        history: Longest history of a fit.
-
-    Reference:
-        Harvey (1989), "Forecasting, Structural Time Series Models and the Kalman Filter".
-    """
-
-    history: timedelta = timedelta(days=28)
-
-    @property
-    def name(self) -> str:
-        """Name in the catalog, tables and reports."""
-        return "structural"
-
-    def point(self, history: Frame, horizon: int) -> FloatArray:
-        """Forecast as ``PointForecaster`` says."""
-        recent = history.columns(max(history.length - self.history // history.step, 0), history.length)
-        return point_of_each(recent, horizon, limited(fitted_path))
 
 
 def fitted_path(series: Series, horizon: int) -> FloatArray:
@@ -64,6 +44,9 @@ def fitted_path(series: Series, horizon: int) -> FloatArray:
     at = stamps[-1] + np.arange(1, ahead + 1) * size * series.step.total_seconds()
     wanted = epoch_seconds(series.end) + np.arange(horizon) * series.step.total_seconds()
     return np.asarray(np.interp(wanted, at, path), dtype=np.float64)
+
+
+STRUCTURAL: Final = PerSeries(name="structural", fit=fitted_path)
 
 
 def _filtered(values: FloatArray, seasons: list[dict[str, float]], ahead: int) -> FloatArray:

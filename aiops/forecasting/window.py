@@ -60,10 +60,7 @@ class CalibratedPeaks:
 
     def window_maximum(self, series: Series, cutoffs: IntArray, window: int, levels: FloatArray) -> FloatArray:
         """Forecast as ``WindowForecaster`` says: shape ``[m, q]``, NaN until enough errors are known."""
-        require_levels(levels)
-        require_cutoffs(cutoffs, len(series))
-        if window < 1:
-            raise DataError(f"a window has at least one step, got {window}")
+        require_question(series, cutoffs, window, levels)
         if len(cutoffs) == 0:
             return np.empty((0, len(levels)))
         remembered = max(self.memory // series.step, LEAST_ERRORS)
@@ -87,12 +84,15 @@ class CalibratedPeaks:
         return np.asarray(np.where(root > 0, root, 1.0), dtype=np.float64)
 
 
-def require_cutoffs(cutoffs: IntArray, length: int) -> None:
-    """Raise DataError unless ``cutoffs`` are increasing indices of a series of ``length`` points."""
+def require_question(series: Series, cutoffs: IntArray, window: int, levels: FloatArray) -> None:
+    """Raise DataError unless the cutoffs are increasing indices of the series, and window and levels are such."""
+    require_levels(levels)
     if cutoffs.ndim != 1 or (np.diff(cutoffs) <= 0).any():
         raise DataError("cutoffs must be one-dimensional and increase")
-    if len(cutoffs) and (cutoffs[0] < 0 or cutoffs[-1] >= length):
-        raise DataError(f"cutoffs must lie in 0..{length - 1}, got {cutoffs[0]}..{cutoffs[-1]}")
+    if len(cutoffs) and (cutoffs[0] < 0 or cutoffs[-1] >= len(series)):
+        raise DataError(f"cutoffs must lie in 0..{len(series) - 1}, got {cutoffs[0]}..{cutoffs[-1]}")
+    if window < 1:
+        raise DataError(f"a window has at least one step, got {window}")
 
 
 def maximum_ahead(values: FloatArray, window: int) -> FloatArray:

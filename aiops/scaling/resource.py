@@ -136,14 +136,35 @@ class _Shown(BaseModel):
 class Condition(_Shown):
     """One thing that is so, is not so, or is not known."""
 
-    type: str = Field(
-        max_length=316, description="Ready, ScalingActive, ForecastAvailable or GuardHealthy; the one that is meant."
-    )
+    type: str = Field(max_length=316, description="Ready, ScalingActive, ForecastAvailable, GuardHealthy or RoomAhead.")
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it is so.")
     reason: str = Field(max_length=1024, description="Why, in one word.")
     message: str = Field(max_length=32768, description="Why, in a sentence with its numbers.")
     last_transition_time: datetime = Field(description="When status changed.")
     observed_generation: int | None = Field(None, description="Generation of the spec that this is about.")
+
+
+class Outlook(_Shown):
+    """Whether demand will need more replicas than there can be, looked at some times a day."""
+
+    checked_time: datetime | None = Field(None, description="When it was looked at last.")
+    observed_generation: int | None = Field(None, description="Generation of the spec that was looked at.")
+    max_replicas: int | None = Field(None, description="Lower of bounds.maxReplicas and that of the HPA, at that time.")
+    limit: str | None = Field(None, max_length=64, description="What is reached first: MaxReplicas, Quota or Nodes.")
+    limited_by: str | None = Field(None, max_length=1024, description="That limit by its name.")
+    replicas: int | None = Field(None, description="Most replicas that it lets exist.")
+    forecast_time: datetime | None = Field(None, description="When the chances were worked out.")
+    chance_within_7_days: float | None = Field(
+        None, alias="chanceWithin7Days", description="Of needing more within 7 days; 0.99 is that or more."
+    )
+    chance_within_28_days: float | None = Field(
+        None, alias="chanceWithin28Days", description="Of needing more within 28 days; 0.99 is that or more."
+    )
+    earliest: datetime | None = Field(None, description="By when more is needed with a chance of 10 %.")
+    likely: datetime | None = Field(None, description="By when more is needed with a chance of 50 %.")
+    latest: datetime | None = Field(None, description="By when more is needed with a chance of 90 %.")
+    unknown: str | None = Field(None, max_length=1024, description="Which limits are not known, and why.")
+    trouble: str | None = Field(None, max_length=32768, description="Why the last look brought nothing new.")
 
 
 class PredictiveScalerStatus(_Shown):
@@ -165,6 +186,7 @@ class PredictiveScalerStatus(_Shown):
     demand: float | None = Field(None, description="Newest known demand.")
     peak_demand: float | None = Field(None, description="Highest demand forecast for the window.")
     last_decision_time: datetime | None = Field(None, description="When what was decided, or its reason, changed.")
+    outlook: Outlook | None = Field(None, description="Whether demand will need more replicas than there can be.")
     reason: str | None = Field(None, max_length=1024, description="Why, in one word.")
     message: str | None = Field(None, max_length=32768, description="Why, in a sentence with its numbers.")
     conditions: tuple[Condition, ...] = Field(

@@ -13,6 +13,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from aiops.alerting import alert
 from aiops.api.v1 import forecasting_pb2, scoring_pb2, series_pb2
 from aiops.errors import DataError
+from aiops.forecasting.fleet.exhaustion import INTERVAL, WINDOWS, Exhaustion
+from aiops.ports import LimitQuery
 from aiops.series import SeriesKey
 from aiops.usecases.live_calls import (
     ForecastAnswer,
@@ -153,6 +155,37 @@ def forecast_answer(answer: ForecastAnswer) -> forecasting_pb2.ForecastResponse:
     elif answer.window_reason:
         written.no_window_reason = answer.window_reason
     return written
+
+
+def limit_query(request: forecasting_pb2.ExhaustionRequest) -> tuple[LimitQuery, datetime | None]:
+    """Read which limit is asked about, and at which instant; None for now.
+
+    Raises:
+        DataError: If it cannot be asked; names the field.
+    """
+    given: dict[str, Any] = {}
+    if request.HasField("history"):
+        given["history"] = _length("history", request.history)
+    return LimitQuery(
+        query=request.query,
+        step=_length("step", request.step) if request.HasField("step") else timedelta(minutes=1),
+        limit=request.limit,
+        **given,
+    ), _instant("now", request.now) if request.HasField("now") else None
+
+
+def exhaustion_answer(key: SeriesKey, found: Exhaustion) -> forecasting_pb2.ExhaustionResponse:
+    """Write how likely and when a limit is reached."""
+    return forecasting_pb2.ExhaustionResponse(
+        key=_key(key),
+        within=[
+            forecasting_pb2.ChanceWithin(window=window, chance=chance)
+            for window, chance in zip(WINDOWS, found.chances, strict=True)
+        ],
+        reached=[
+            forecasting_pb2.ReachedBy(chance=chance, at=at) for chance, at in zip(INTERVAL, found.dates, strict=True)
+        ],
+    )
 
 
 def _path(answer: PathAnswer) -> forecasting_pb2.Path:

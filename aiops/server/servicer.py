@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     _ScoreContext = grpc.aio.ServicerContext[scoring_pb2.ScoreRequest, scoring_pb2.ScoreResponse]
     _StreamContext = grpc.aio.ServicerContext[scoring_pb2.ScoreStreamRequest, scoring_pb2.ScoreStreamResponse]
+    _ExhaustionContext = grpc.aio.ServicerContext[forecasting_pb2.ExhaustionRequest, forecasting_pb2.ExhaustionResponse]
     _ForecastContext = grpc.aio.ServicerContext[forecasting_pb2.ForecastRequest, forecasting_pb2.ForecastResponse]
 
 SCORING = scoring_pb2.DESCRIPTOR.services_by_name["ScoringService"]
@@ -94,7 +95,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
 
 
 class ForecastServicer(forecasting_pb2_grpc.ForecastServiceServicer):
-    """Forecasts one series a call."""
+    """Looks ahead, at one series a call."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
@@ -108,6 +109,16 @@ class ForecastServicer(forecasting_pb2_grpc.ForecastServiceServicer):
         except DataError as error:
             raise refusal_of_request(error) from error
         return convert.forecast_answer(await self._live.forecast(asked))
+
+    async def Exhaustion(  # noqa: N802 - the name of the method on the wire
+        self, request: forecasting_pb2.ExhaustionRequest, _: _ExhaustionContext
+    ) -> forecasting_pb2.ExhaustionResponse:
+        """Answer how likely and when a limit is reached."""
+        try:
+            asked, now = convert.limit_query(request)
+        except DataError as error:
+            raise refusal_of_request(error) from error
+        return convert.exhaustion_answer(*await self._live.exhaustion(asked, now))
 
 
 def add_to_server(scoring: ScoringServicer, forecasting: ForecastServicer, server: grpc.aio.Server) -> None:

@@ -24,6 +24,9 @@ from aiops.series.quality import Limits, assess
 CAPACITY = "capacity_per_replica"
 """Column of a folder's index: the demand that one replica serves."""
 
+ROOM = "room_replicas"
+"""Column of a folder's index: the most replicas that quota and nodes let exist."""
+
 Skipped = tuple[str, str]
 Result = TypeVar("Result")
 
@@ -36,11 +39,13 @@ class Replay:
         capacity_per_replica: Demand that one replica serves; None if only the index can say.
         startup_delay: From creation of a pod to ready.
         scored: Length of the scored time at the end; at most half of what there is.
+        room: Most replicas that quota and nodes let exist; None if only the index can say.
     """
 
     capacity_per_replica: float | None = None
     startup_delay: timedelta = timedelta(seconds=120)
     scored: timedelta = timedelta(days=14)
+    room: float | None = None
 
 
 def cases_from(
@@ -48,7 +53,8 @@ def cases_from(
 ) -> tuple[list[Case], list[Skipped]]:
     """Return one case a series, and (series id, reason) of those that make none.
 
-    An index may say ``capacity_per_replica``, and ``eval_start`` and ``eval_end`` in seconds since 1970.
+    An index may say ``capacity_per_replica``, ``room_replicas``, and ``eval_start`` and ``eval_end`` in seconds since
+    1970.
 
     Raises:
         ConfigError: If all fail for want of a setting, such as the capacity.
@@ -84,8 +90,8 @@ class Swept:
     Attributes:
         profile: What its demand is like.
         sweeps: Each scaler over its grid.
-        exhaustion: When it needs more than the least ``maxReplicas`` of the policies; None where none has a maximum,
-            or too little is known.
+        exhaustion: When it needs more than the least ``maxReplicas`` of the policies, or than there is room for; None
+            where neither is a limit, or too little is known.
     """
 
     profile: Profile
@@ -183,7 +189,8 @@ def _sweep(contenders: Sequence[Contender], grid: Grid, case: Case) -> Swept:
 
 
 def _exhaustion(case: Case, contenders: Sequence[Contender]) -> Exhaustion | None:
-    most = min((each.policy.bounds.max_replicas for each in contenders), default=UNBOUNDED)
+    most = float(min((each.policy.bounds.max_replicas for each in contenders), default=UNBOUNDED))
+    most = most if case.room is None else min(most, case.room)
     if most >= UNBOUNDED:
         return None
     try:
@@ -200,6 +207,7 @@ def _case(series: Series, said: Mapping[str, str], replay: Replay) -> Case:
             "what one replica serves is not known, or the policies disagree on it: give --capacity-per-replica, or a "
             f"column {CAPACITY} in index.csv"
         )
+    room = number_in(said, ROOM)
     half = len(series) // 2 * series.step
     said_start, said_end = number_in(said, "eval_start"), number_in(said, "eval_end")
     end = series.end if said_end is None else from_epoch(said_end)
@@ -211,6 +219,7 @@ def _case(series: Series, said: Mapping[str, str], replay: Replay) -> Case:
         start=series.start + (start - series.start) // series.step * series.step,
         end=series.start + (min(end, series.end) - series.start) // series.step * series.step,
         startup_delay=replay.startup_delay,
+        room=replay.room if room is None else room,
     )
 
 

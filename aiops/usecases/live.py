@@ -18,14 +18,17 @@ from aiops.alerting.alert import Alert
 from aiops.alerting.links import Links
 from aiops.alerting.monitor import AnomalyMonitor
 from aiops.alerting.rules import AlertRule
+from aiops.detection.catalog import detector
 from aiops.detection.scorer import Scorer
-from aiops.errors import ConfigError, DataError, LimitError, ModelNotFoundError
+from aiops.errors import ConfigError, DataError, LimitError, ModelNotFoundError, UpstreamUnavailableError
 from aiops.forecasting.boosted_trees import TreeStore
-from aiops.ports import AlertOutbox, Clock, FeedbackStore, MetricSource, ModelStore
+from aiops.forecasting.fleet.exhaustion import Exhaustion
+from aiops.ports import AlertOutbox, Clock, FeedbackStore, LimitQuery, MetricSource, ModelStore
 from aiops.series import IntArray, Series, SeriesKey, epoch_seconds, from_epoch
 from aiops.series.duration import format_duration
 from aiops.usecases.adopted import Adopted
 from aiops.usecases.champion import ChampionWatch
+from aiops.usecases.exhaustions import Exhaustions
 from aiops.usecases.incidents import Desk
 from aiops.usecases.ingest import Ingest
 from aiops.usecases.live_calls import (
@@ -76,7 +79,8 @@ class Live:
 
     Args:
         clock: The time.
-        scorer: Detectors with their calibration; what they learn of each series is kept beside them.
+        scorer: Detectors with their calibration, for pushed series and for monitors that name none; what they learn
+            of each series is kept beside them.
         outbox: Where alerts go.
         source: Where queries are read; None if only pushes are served.
         watched: Where it is written what is watched; None if nothing is.
@@ -117,8 +121,9 @@ class Live:
         self._index: dict[SeriesKey, WatchedSeries] = {}
         self._windows = Windows(trees)
         self._rehearsed = False
-        self._adopted = None
+        self._adopted = self._exhaustions = None
         if source is not None:
+            self._exhaustions = Exhaustions(source, clock, self._prometheus)
             self._adopted = Adopted(source, clock, self._prometheus, most=limits.adopt, keep=limits.keep_adopted)
         self._champion = None
         if store is not None:
@@ -143,17 +148,25 @@ class Live:
         groups, rows = self._places(batch)
         now = self._clock.now()
         used = {id(groups[number]): groups[number] for number in set(batch.series.tolist())}
+        names = list(self._pushed.detectors)
         if len(used) <= 1:
             group = next(iter(used.values()), self._pushed)
             at = np.floor_divide(batch.at, group.step.total_seconds()).astype(np.int64)
             judged = group.take(rows[batch.series], at, batch.values, group.place(now))
+            names = list(group.detectors)
         else:
             judged = nothing(len(batch.series))
             owners = np.array([id(each) for each in groups])[batch.series]
             for name, group in used.items():
                 (which,) = np.nonzero(owners == name)
                 at = np.floor_divide(batch.at[which], group.step.total_seconds()).astype(np.int64)
-                judged.put(which, group.take(rows[batch.series[which]], at, batch.values[which], group.place(now)))
+                part = group.take(rows[batch.series[which]], at, batch.values[which], group.place(now))
+                names += [each for each in group.detectors if each not in names]
+                # Monitors have detectors of their own; an index of -1 stays what it is.
+                part.scores.detectors[:] = np.array([names.index(each) for each in group.detectors] + [-1])[
+                    part.scores.detectors
+                ]
+                judged.put(which, part)
         if judged.changes:
             self._desk.put(judged.changes)
         scores = judged.scores
@@ -165,7 +178,7 @@ class Live:
             detector=scores.detectors,
             warming_up=scores.warming_up,
             skipped=judged.skipped,
-            detectors=self._pushed.detectors,
+            detectors=tuple(names),
             changes=tuple(judged.changes),
         )
 
@@ -196,6 +209,17 @@ class Live:
             window_maximum=found_window,
             window_reason=no_window,
         )
+
+    async def exhaustion(self, asked: LimitQuery, now: datetime | None) -> tuple[SeriesKey, Exhaustion]:
+        """Say how likely and when one series reaches a limit, from what was known at ``now``; None is the present.
+
+        Raises:
+            DataError: If the query gives several series, or not enough to tell.
+            UpstreamError: If its history could not be read.
+        """
+        if self._exhaustions is None:
+            raise UpstreamUnavailableError("this service was started without a Prometheus: it cannot read queries")
+        return await self._exhaustions.of(asked, now or self._clock.now())
 
     async def run(self) -> None:
         """Poll what is watched, watch the champion, deliver alerts, until cancelled."""
@@ -355,9 +379,10 @@ class Live:
     def _start(self, monitor: AnomalyMonitor) -> Ingest:
         if self._source is None:
             raise ConfigError(f"monitor {monitor.name} needs a Prometheus to read: set AIOPS_PROMETHEUS__URL")
+        own = monitor.spec.detectors
         return Ingest(
             monitor,
-            self._scorer,
+            Scorer([detector(name) for name in own]) if own else self._scorer,
             self._source,
             self._clock,
             self._prometheus,

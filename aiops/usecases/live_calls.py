@@ -13,10 +13,10 @@ from aiops.alerting.alert import Alert
 from aiops.detection.detector import BoolArray
 from aiops.errors import DataError
 from aiops.forecasting.forecast import Forecast, require_levels
+from aiops.ports import MOST_STEPS
 from aiops.series import FloatArray, IntArray, SeriesKey
 from aiops.series.grid import require_step, require_utc
 
-_MOST_STEPS = 100_000
 _MOST_LEVELS = 100
 
 USUAL_LEVELS = (0.5, 0.9, 0.95, 0.99)
@@ -146,9 +146,9 @@ class ForecastQuery:
             require_utc(self.now, "now")
         if min(self.horizon, self.window) < timedelta(0) or self.horizon == self.window == timedelta(0):
             raise DataError("ask for a path (horizon), a window, or both: a positive length of time")
-        if not 1 <= self.history // self.step <= _MOST_STEPS:
+        if not 1 <= self.history // self.step <= MOST_STEPS:
             raise DataError(
-                f"history must hold 1 to {_MOST_STEPS:,} steps of {self.step}, got {self.history}: give another "
+                f"history must hold 1 to {MOST_STEPS:,} steps of {self.step}, got {self.history}: give another "
                 "history or a longer step"
             )
 

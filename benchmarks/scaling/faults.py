@@ -8,10 +8,6 @@ Floor is the setting of ``setting.py``, held against the HPA that stays when the
 policy without an HPA, at the pace that an HPA has in a minute, held against an HPA at 70 %.
 """
 
-import argparse
-import json
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +16,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from aiops.backtest.hpa import SYNC, Hpa
@@ -30,8 +25,7 @@ from aiops.backtest.study import Contender
 from aiops.forecasting.catalog import window_forecaster
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.series import FloatArray
-from aiops.telemetry import configure
-from benchmarks.scaling.traces import cases
+from benchmarks.scaling.command import CONSOLE, begin, of_each, options, write
 
 RESULT = Path(__file__).parent / "results" / "faults.json"
 BREAKS_AFTER = timedelta(days=1)
@@ -195,30 +189,13 @@ def print_table(result: dict[str, Any], console: Console) -> None:
     console.print(table)
 
 
-def main() -> int:
+def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--traces", nargs="+", help="only these, by name")
-    parser.add_argument("--output", type=Path, default=RESULT, help="result file")
-    arguments = parser.parse_args()
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    folder = os.environ.get("AIOPS_DATA_DIR")
-    if not folder:
-        console.print("AIOPS_DATA_DIR is not set: name the folder that holds workload/", style="bold red")
-        return 2
-    configure()
-    chosen = [
-        case
-        for case in cases(Path(folder) / "workload")
-        if arguments.traces in (None, []) or case.name in arguments.traces
-    ]
-    result = summarize([measure(case) for case in track(chosen, "replaying", console=console, transient=True)])
-    print_table(result, console)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    console.print(f"written: {os.path.relpath(arguments.output)}")
-    return 0
+    asked, traces = begin(options(__doc__, RESULT))
+    result = summarize(list(of_each(measure, traces, processes=1)))
+    print_table(result, CONSOLE)
+    write(result, asked.output)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -8,13 +8,8 @@ The setting is the policy's own defaults (model boosted, level 0.95, look ahead 
 0.1) as a floor under an HPA at all of a replica's capacity. The protocol is in README.md beside this file.
 """
 
-import argparse
-import json
-import os
-import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -23,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from aiops.backtest.hpa import Hpa
@@ -34,11 +28,10 @@ from aiops.forecasting.catalog import window_forecaster
 from aiops.forecasting.window import maximum_ahead
 from aiops.scaling.policy import Horizon, ScalingPolicy
 from aiops.series import FloatArray
-from aiops.telemetry import configure
 from benchmarks.scaling.cold_start import Young, first_days, times_less
+from benchmarks.scaling.command import CONSOLE, begin, of_each, options, write
 from benchmarks.scaling.contenders import GRID
 from benchmarks.scaling.faults import TOO_MUCH, broken
-from benchmarks.scaling.traces import cases
 
 RESULT = Path(__file__).parent / "results" / "setting.json"
 TARGET = 1.0
@@ -272,37 +265,16 @@ def _text(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
 
 
-def main() -> int:
+def main() -> None:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--traces", nargs="+", help="only these, by name")
+    parser = options(__doc__, RESULT)
     parser.add_argument("--processes", type=int, default=1, help="how many traces at a time")
-    parser.add_argument("--output", type=Path, default=RESULT, help="result file")
-    arguments = parser.parse_args()
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    folder = os.environ.get("AIOPS_DATA_DIR")
-    if not folder:
-        console.print("AIOPS_DATA_DIR is not set: name the folder that holds workload/", style="bold red")
-        return 2
-    configure()
-    chosen = [
-        case
-        for case in cases(Path(folder) / "workload")
-        if arguments.traces in (None, []) or case.name in arguments.traces
-    ]
-    if arguments.processes == 1:
-        found = [_told(measure(case), console) for case in track(chosen, "replaying", console=console, transient=True)]
-    else:
-        with ProcessPoolExecutor(max_workers=arguments.processes) as pool:
-            work = pool.map(measure, chosen)
-            found = list(track(work, "replaying", total=len(chosen), console=console, transient=True))
-    result = summarize(found, decision_seconds(chosen[0]))
-    print_table(result, console)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    console.print(f"written: {os.path.relpath(arguments.output)}")
-    return 0
+    asked, traces = begin(parser)
+    found = [_told(each, CONSOLE) for each in of_each(measure, traces, asked.processes)]
+    result = summarize(found, decision_seconds(traces[0]))
+    print_table(result, CONSOLE)
+    write(result, asked.output)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -18,7 +18,8 @@ from aiops.errors import (
     UpstreamUnavailableError,
 )
 from aiops.forecasting.catalog import window_forecaster
-from aiops.ports import PeakQuery
+from aiops.forecasting.fleet.exhaustion import exhaustion
+from aiops.ports import LimitQuery, PeakQuery
 from aiops.series.grid import floor
 from aiops.server.address import Address
 from aiops.server.tls import TlsFiles
@@ -79,6 +80,30 @@ def test_the_peak_is_the_one_that_the_model_forecasts_here(server, source):
     assert found.value == pytest.approx(expected, rel=0.02)
     assert found.cutoff == series.end - MINUTE
     assert (found.model, found.digest) == ("holt-winters", "")
+
+
+def test_when_a_limit_is_reached_is_what_the_history_says_here(server, source):
+    """A daily wave that gains a tenth of its mean each day; half of it is known when it is asked."""
+    grows = "200 * sin(vector(time() / 86400 * 2 * pi())) + 1000 + (time() - {start}) / 864"
+    now = floor(datetime.now(UTC), timedelta(hours=1))
+    asked = LimitQuery(query=grows.format(start=int(now.timestamp()) - 28 * 86400), step=5 * MINUTE, limit=4200.0)
+
+    async def work(forecasts, at):
+        try:
+            return await forecasts.exhaustion(asked, at)
+        finally:
+            await forecasts.close()
+
+    found = []
+    for at in (now, now - timedelta(days=7)):
+        found.append(asyncio.run(work(GrpcForecasts(server.target, insecure=True), at)))
+        (series,) = asyncio.run(source.range(asked.query, at - asked.history, at, asked.step)).series
+        assert found[-1] == exhaustion(series, asked.limit)
+    later, earlier = found
+    assert earlier.chances[0] < later.chances[0]
+    assert later.chances[0] >= 0.5
+    assert later.dates[1] is not None
+    assert now < later.dates[1] < now + timedelta(days=7)
 
 
 def test_each_status_is_an_error_of_ours(server):

@@ -73,6 +73,8 @@ def monitor(spec, name="m", head=HEAD):
         (monitor("query: a\n  step: 10s\n  history: 28d"), "hold 100,000 steps at most; got 241,920 steps"),
         (monitor("query: a\n  labels: {severity: none}"), "labels severity are given by us: choose another name"),
         (monitor("query: a\n  rule: {pageScore: 1.5}"), "f.yaml:6: spec.rule.pageScore is 1.5: input should be less"),
+        (monitor("query: a\n  detectors: [adwin, magic]"), "distinct names out of fleet, residual, halfspace"),
+        (monitor("query: a\n  detectors: [adwin, adwin]"), "; got adwin, adwin"),
         (monitor("query: a\n  rule: {pageScore: 0.5}"), "0 < clear_score <= ticket_score <= page_score <= 1"),
         (
             monitor("query: a\n  rule: {pageAftr: 1m}"),

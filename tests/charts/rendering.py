@@ -79,6 +79,7 @@ MATRIX: dict[str, dict[str, Any]] = {
         },
         "operator": {
             "giveBack": {"enabled": False},
+            "allow": {"quotas": False, "nodes": True},
             "podDisruptionBudget": {"maxUnavailable": "50%"},
             "serviceAccount": {"annotations": {"a": "b"}},
         },

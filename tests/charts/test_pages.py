@@ -7,7 +7,7 @@ import yaml
 
 from aiops.scaling.policy_file import spec_from
 from tests.charts.rendering import CHART, NAMESPACE, helm, template
-from tests.charts.test_rights import DIRECT, FLOOR, LEASE, PODS
+from tests.charts.test_rights import DIRECT, FLOOR, LEASE, NODES, PODS
 from tools.bootstrap import ROOT
 
 PAGE = (ROOT / "docs" / "how-to" / "install.md").read_text()
@@ -51,7 +51,7 @@ def test_the_page_names_values_that_there_are():
 
 def test_the_table_of_rights_is_that_of_the_tests():
     table = PAGE.split("## What the operator may do")[1].split("\n## ")[0]
-    resources = {key[1] for rights in (FLOOR, DIRECT, LEASE, PODS) for key in rights}
+    resources = {key[1] for rights in (FLOOR, DIRECT, LEASE, PODS, NODES) for key in rights}
     of_targets = {"deployments", "statefulsets", "deployments/scale", "statefulsets/scale"}
     assert set(re.findall(r"^\| `([a-z/]+)`", table, flags=re.MULTILINE)) == resources - of_targets
 

@@ -20,6 +20,7 @@ FLOOR: Rights = {
     ("apps", "statefulsets"): {"get"},
     ("apps", "statefulsets/scale"): {"get"},
     ("", "events"): {"create"},
+    ("", "resourcequotas"): {"list"},
 }
 SHADOW: Rights = {**FLOOR, ("autoscaling", "horizontalpodautoscalers"): {"get", "list"}}
 DIRECT: Rights = {
@@ -28,6 +29,7 @@ DIRECT: Rights = {
     ("apps", "statefulsets/scale"): {"get", "patch"},
 }
 PODS: Rights = {**FLOOR, ("", "pods"): {"list"}}
+NODES: Rights = {("", "nodes"): {"list"}, ("", "pods"): {"list"}}
 LEASE: Rights = {
     ("coordination.k8s.io", "leases"): {"create"},
     ("coordination.k8s.io", "leases", ACCOUNT): {"get", "update"},
@@ -94,6 +96,15 @@ def test_direct_lets_it_set_replicas(ask):
 
 def test_pods_are_listed_where_their_start_is_to_be_learnt(ask):
     assert ask(case_with(allow={"pods": True}), "elsewhere") == PODS
+
+
+def test_quotas_are_looked_at_unless_that_is_switched_off(ask):
+    assert ("", "resourcequotas") not in ask(case_with(allow={"quotas": False}), "elsewhere")
+
+
+def test_nodes_are_listed_in_the_whole_cluster_where_that_is_allowed(ask):
+    assert ask(case_with(allow={"nodes": True}), "elsewhere") == {**FLOOR, **NODES}
+    assert ask(case_with(allow={"nodes": True}, namespaces=["shop"]), "elsewhere") == NODES
 
 
 @pytest.mark.parametrize("namespace", ["shop", "search"])

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from aiops.forecasting import ets
-from aiops.forecasting.ets import Ets
-from aiops.forecasting.mstl import Mstl
+from aiops.forecasting.ets import ETS
+from aiops.forecasting.mstl import MSTL
 from aiops.forecasting.per_series import block_means, filled, point_of_each
-from aiops.forecasting.prophet import Prophet, ProphetDaily
-from aiops.forecasting.structural import Structural
+from aiops.forecasting.prophet import PROPHET, ProphetDaily
+from aiops.forecasting.structural import STRUCTURAL
 from aiops.series import Frame, SeriesKey
 
 START = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
@@ -27,7 +27,7 @@ def daily(n, step):
     return 30 + 10 * np.sin(2 * np.pi * np.arange(n) * (step / timedelta(days=1))) + noise
 
 
-@pytest.mark.parametrize("model", [Ets(), Mstl(), Prophet(), Structural()], ids=lambda model: model.name)
+@pytest.mark.parametrize("model", [ETS, MSTL, PROPHET, STRUCTURAL], ids=lambda model: model.name)
 @pytest.mark.parametrize("minutes", [10, 60])
 def test_carries_a_daily_season_on(model, minutes, capfd):
     step = timedelta(minutes=minutes)
@@ -64,7 +64,7 @@ def test_prophets_peak_comes_from_the_model_of_the_last_midnight():
     found = ProphetDaily().peaks(whole.row(0), 300, 479, 4)
     # The grid starts at 22:00, so that midnights are at 8 + 96 k. At cutoff 295 the step ahead, 296, is a midnight.
     for midnight, cutoffs in ((296, (300, 390)), (392, (391, 392, 479))):
-        path = Prophet().point(whole.columns(0, midnight), 96 + 3)[0]
+        path = PROPHET.point(whole.columns(0, midnight), 96 + 3)[0]
         for cutoff in cutoffs:
             ahead = cutoff + 1 - midnight
             assert found[cutoff - 300] == pytest.approx(path[ahead : ahead + 4].max(), rel=1e-12)

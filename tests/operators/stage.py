@@ -126,9 +126,9 @@ class Stage:
         text = yaml.safe_dump_all([dict(each) for each in objects])
         self.api.kubectl("apply", f"--namespace={self.name}", "--filename=-", *arguments, stdin=text)
 
-    def service(self, name: str = "web", *, replicas: int = 4, own: int = 3, most: int = 40) -> None:
-        """Apply a Deployment and its HPA."""
-        self.apply(deployment(name, replicas), hpa(name, own, most))
+    def service(self, name: str = "web", *, replicas: int = 4, own: int = 3, most: int = 40, cpu: str = "") -> None:
+        """Apply a Deployment and its HPA; each pod requests ``cpu``."""
+        self.apply(deployment(name, replicas, cpu), hpa(name, own, most))
 
     def scaler(self, name: str = "web", **changes: Any) -> None:
         """Apply a PredictiveScaler in mode Floor; ``changes`` replace parts of its spec."""
@@ -255,8 +255,9 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
         task.cancel()
 
 
-def deployment(name: str, replicas: int) -> dict[str, Any]:
+def deployment(name: str, replicas: int, cpu: str = "") -> dict[str, Any]:
     labels = {"app": name}
+    resources = {"resources": {"requests": {"cpu": cpu}}} if cpu else {}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -266,7 +267,7 @@ def deployment(name: str, replicas: int) -> dict[str, Any]:
             "selector": {"matchLabels": labels},
             "template": {
                 "metadata": {"labels": labels},
-                "spec": {"containers": [{"name": "web", "image": "none"}]},
+                "spec": {"containers": [{"name": "web", "image": "none", **resources}]},
             },
         },
     }
@@ -339,14 +340,14 @@ def stays(seconds: float, holds: Callable[[], Any], what: str = "") -> None:
         time.sleep(0.1)
 
 
-def requests(*verbs: str) -> float:
-    """Requests of this process so far."""
+def requests(*verbs: str, code: str = "") -> float:
+    """Requests of this process so far; of one answer only if ``code`` is given."""
     return sum(
         each.value
         for metric in REGISTRY.collect()
         if metric.name == "aiops_kubernetes_requests"
         for each in metric.samples
-        if each.name.endswith("_total") and each.labels["verb"] in verbs
+        if each.name.endswith("_total") and each.labels["verb"] in verbs and code in ("", each.labels["code"])
     )
 
 

@@ -23,6 +23,7 @@ def test_the_floor_is_raised_and_the_resource_says_why(served):
     served.scaler()
     within(20, lambda: served.floor() == 10)
     within(10, lambda: adopted(served))
+    within(30, lambda: served.reason("RoomAhead"))
     found = served.hpa()
     assert found["metadata"]["annotations"][OWN] == "3"
     status = served.status()
@@ -35,6 +36,7 @@ def test_the_floor_is_raised_and_the_resource_says_why(served):
         "ScalingActive": ("True", "ModeFloor"),
         "ForecastAvailable": ("True", "Fresh"),
         "GuardHealthy": ("Unknown", "NoGuard"),
+        "RoomAhead": ("True", "EnoughRoom"),
     }
     assert served.read()["metadata"]["finalizers"] == [FINALIZER]
     assert "kopf" not in str(served.read())  # no notes of the framework on people's resources

@@ -13,7 +13,8 @@ from aiops.scaling.policy_file import spec_from
 from aiops.scaling.reason import Reason
 from aiops.scaling.state import ScalingState
 from aiops.usecases.scale import Scaled
-from operators.rollback_alert import RUNBOOK, RollbackAlerts
+from operators.alerts import Alerts
+from operators.rollback_alert import RUNBOOK
 from tests.operators.stage import scaler
 from tools.bootstrap import ROOT
 
@@ -37,7 +38,7 @@ def told(*runbook):
         state=state,
     )
     outbox = Outbox(None, {}, SystemClock())
-    RollbackAlerts(outbox, *runbook).tell(found, spec_from(found.spec), scaled)
+    Alerts(outbox, *runbook).tell(found, spec_from(found.spec), scaled)
     ((alert, _),) = outbox.firing().values()
     return dict(alert.annotations)
 

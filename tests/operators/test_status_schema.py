@@ -1,6 +1,8 @@
 """What the operator writes into the status is what the schema of the custom resource knows."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,10 +18,26 @@ from aiops.scaling.resource import API_VERSION, FIELD_MANAGER, GROUP, KIND, PLUR
 from aiops.scaling.state import ScalingState
 from aiops.usecases.scale import Scaled
 from operators import status
+from operators.outlook import Outlook
+from operators.room import Limit
 from tests.scaling.days import Turn, World, days, live, modes, policy
 from tools import crds
 
 HELD = Adoption(name="shop", uid="6f1f0b1e", own=3, held=True)
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+OUTLOOK = Outlook(
+    checked=NOON + timedelta(hours=6),
+    generation=1,
+    most=40,
+    made=NOON,
+    limit=Limit.QUOTA,
+    replicas=12,
+    what="pods of the ResourceQuota team",
+    chances=(0.05, 0.9),
+    dates=(NOON + timedelta(days=6), NOON + timedelta(days=12), None),
+    unknown="nodes, which may not be listed",
+    trouble="no answer from Prometheus",
+)
 HARM = [
     World(peak=20.0, demand=10.0, errors=0.5 if 2 <= minute < 5 else 0.0, ready=None, more=0, applied=True, after=60)
     for minute in range(10)
@@ -45,8 +63,15 @@ def written(policy: ScalingPolicy, turns: list[Turn], *, has_hpa: bool) -> list[
             no_reading="no answer from Prometheus",
             changes=policy.mode.applies and turn.decision.desired != turn.decision.current,
         )
-        found.append(status.of_turn(found[-1], 1, policy, scaled, HELD, has_hpa=has_hpa))
+        known, read = OUTLOOK.to_status(), OUTLOOK.condition({})
+        found.append(status.of_turn(found[-1], 1, policy, scaled, HELD, has_hpa=has_hpa, outlook=known, room=read))
     return found[1:]
+
+
+@pytest.mark.parametrize("whole", [OUTLOOK, Outlook(checked=NOON, generation=2), replace(OUTLOOK, made=None)])
+def test_what_is_known_of_the_weeks_ahead_is_read_back(whole):
+    read = Outlook.from_status(json.loads(json.dumps(whole.to_status())))
+    assert read == (whole if whole.made else replace(whole, chances=(), dates=()))
 
 
 @given(day=days, mode=modes, has_hpa=st.booleans())

@@ -96,7 +96,7 @@ def test_an_event_never_asks_for_less_and_always_stays_in_the_bounds(turns, even
         less, _ = step(state, seen, peak, plain, now)
 
         assert more.desired >= less.desired
-        assert more.desired <= max(30, current)
+        assert more.desired <= max(30, less.desired)
         state, current = after, more.desired
 
 

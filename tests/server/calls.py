@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from aiops.adapters.memory import MemorySource
 from aiops.adapters.prometheus import PrometheusSource
-from aiops.api.v1.forecasting_pb2 import ForecastRequest
+from aiops.api.v1.forecasting_pb2 import ExhaustionRequest, ForecastRequest
 from aiops.api.v1.scoring_pb2 import ScoreRequest
 from aiops.api.v1.series_pb2 import SeriesKey as WireKey
 from aiops.ports import MetricSource
@@ -27,6 +27,7 @@ from tests.server.serving import LOOPBACK, MINUTE, TOKEN, Serving, request, serv
 
 Status = grpc.StatusCode
 SCORE, FORECAST = "/aiops.api.v1.ScoringService/Score", "/aiops.api.v1.ForecastService/Forecast"
+EXHAUSTION = "/aiops.api.v1.ForecastService/Exhaustion"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,15 @@ def raw(place: Place, method: str, message: bytes) -> object:
 def forecast(place: Place, **given: Any) -> object:
     asked = {"query": "load", "window": timedelta(minutes=5), "step": MINUTE, **given}
     return place.server.forecasting.Forecast(ForecastRequest(**asked), timeout=20)
+
+
+def exhaustion(place: Place, **given: Any) -> object:
+    asked = {"query": "load", "limit": 100.0, **given}
+    return place.server.forecasting.Exhaustion(ExhaustionRequest(**asked), timeout=20)
+
+
+def asking(given: dict[str, Any]) -> Callable[[Place], object]:
+    return lambda place: exhaustion(place, **given)
 
 
 def score(place: Place, **given: Any) -> object:
@@ -346,6 +356,16 @@ CASES = (
         of_silent_prometheus,
     ),
     Case("a Prometheus that is not there", FORECAST, Status.UNAVAILABLE, "Connection refused", of_dead_prometheus),
+    *(
+        Case(what, EXHAUSTION, status, said, asking(given))
+        for what, status, said, given in (
+            ("no query", Status.INVALID_ARGUMENT, "it is empty", {"query": ""}),
+            ("a limit that is no number", Status.INVALID_ARGUMENT, "a limit is a number", {"limit": float("nan")}),
+            ("a history of nothing", Status.INVALID_ARGUMENT, "history must hold", {"history": timedelta(0)}),
+            ("several series", Status.FAILED_PRECONDITION, "gives 2 series", {"query": "more_*"}),
+            ("less than two weeks of history", Status.FAILED_PRECONDITION, "give two weeks or more", {}),
+        )
+    ),
     Case(
         "a method that there is not",
         "/aiops.api.v1.ScoringService/Guess",

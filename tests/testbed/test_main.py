@@ -97,6 +97,7 @@ def test_everything_is_stopped_when_we_are_told_to_stop(request, number):
             os.killpg(process.pid, number)  # a terminal sends Ctrl-C to the whole group
         else:
             process.send_signal(number)
+        # Any wait that is shorter than the sleep of `say` proves that it was stopped; ten seconds of it are granted.
         assert process.wait(40) == 128 + number
     deadline = time.monotonic() + 5
     while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:

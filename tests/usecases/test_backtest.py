@@ -1,6 +1,7 @@
 """From what was read to cases: what an index may say, and what is left out with its reason."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,3 +99,16 @@ def test_a_horizon_shorter_than_a_step_is_refused():
             LocalMapper(),
             lambda done, total: None,
         )
+
+
+def test_the_early_warning_is_about_what_there_is_room_for():
+    """A wave up to 250, where ten are served by a replica: 8 were never enough, 30 always are."""
+    found: dict[str, Any] = {}
+    for name, said in (("tight", {"room_replicas": "8"}), ("wide", {})):
+        each = series(name, n=21 * 96, step=15 * MINUTE)
+        cases, _ = cases_from([each], {each.key: said}, Replay(capacity_per_replica=10, room=30))
+        swept, _ = sweep_all(cases, [], Grid(targets=(0.5,), down_windows=(MINUTE,)), LocalMapper(), lambda *_: None)
+        found[name] = swept[name].exhaustion
+    assert (found["tight"].limit, found["wide"].limit) == (80, 300)
+    assert found["tight"].chances == (0.99, 0.99)
+    assert found["wide"].chances == (0.0, 0.0)

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from aiops.adapters.bundle_files import BundleFolder
 from aiops.adapters.clock import SimulatedClock
+from aiops.adapters.folder import FolderSource
 from aiops.adapters.folder_models import FolderModels
+from aiops.adapters.monitor_file import MonitorFile
 from aiops.adapters.outbox import Outbox
 from aiops.alerting.alert import Severity, Status
 from aiops.detection.catalog import detector
@@ -208,6 +210,32 @@ def test_several_detectors_give_the_same_scores_in_any_batches():
         said(alone.score(batch([(0, minute, value)], keys=(KEYS[series],))))[0] for series, minute, value in points
     ]
     assert said(together.score(batch(points))) == single
+
+
+def test_a_batch_names_the_detectors_of_every_series_in_it(tmp_path):
+    """A monitor may have detectors of its own, and a call may bring points of its series and of others."""
+    path = tmp_path / "monitors.yaml"
+    path.write_text(
+        "apiVersion: aiops.dev/v1alpha1\nkind: AnomalyMonitor\nmetadata: {name: queue}\n"
+        "spec: {query: queue, detectors: [gaussian, quantile]}\n"
+    )
+    clock = SimulatedClock(START + POINTS * MINUTE)
+    service = Live(
+        clock=clock,
+        scorer=Scorer([detector("residual")]),
+        outbox=Outbox(None, Nowhere(), clock),
+        source=FolderSource(tmp_path),
+        watched=MonitorFile(path),
+    )
+    service._monitors.running["queue"].series.join([(KEYS[1], "")], {})
+    jump = values()[:2].copy()
+    jump[:, -1] *= 50
+    both = [(row, minute, float(jump[row, minute])) for minute in range(POINTS) for row in (0, 1)]
+    scored = service.score(batch(both, KEYS[:2]))
+    assert scored.detectors == ("residual", "gaussian", "quantile")
+    assert scored.detectors[scored.detector[-2]] == "residual"
+    assert scored.detectors[scored.detector[-1]] in ("gaussian", "quantile")
+    assert scored.detector[:2].tolist() == [-1, -1], "nobody had an opinion of the first points"
 
 
 def test_a_new_champion_under_load_fails_no_call_and_widens_no_pause(tmp_path):

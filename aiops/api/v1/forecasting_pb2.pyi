@@ -51,6 +51,46 @@ class ForecastResponse(_message.Message):
     no_window_reason: str
     def __init__(self, key: _Optional[_Union[_series_pb2.SeriesKey, _Mapping]] = ..., cutoff: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., path: _Optional[_Union[Path, _Mapping]] = ..., no_path_reason: _Optional[str] = ..., window_maximum: _Optional[_Union[WindowMaximum, _Mapping]] = ..., no_window_reason: _Optional[str] = ...) -> None: ...
 
+class ExhaustionRequest(_message.Message):
+    __slots__ = ("query", "step", "history", "limit", "now")
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    NOW_FIELD_NUMBER: _ClassVar[int]
+    query: str
+    step: _duration_pb2.Duration
+    history: _duration_pb2.Duration
+    limit: float
+    now: _timestamp_pb2.Timestamp
+    def __init__(self, query: _Optional[str] = ..., step: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., history: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., limit: _Optional[float] = ..., now: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ExhaustionResponse(_message.Message):
+    __slots__ = ("key", "within", "reached")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    WITHIN_FIELD_NUMBER: _ClassVar[int]
+    REACHED_FIELD_NUMBER: _ClassVar[int]
+    key: _series_pb2.SeriesKey
+    within: _containers.RepeatedCompositeFieldContainer[ChanceWithin]
+    reached: _containers.RepeatedCompositeFieldContainer[ReachedBy]
+    def __init__(self, key: _Optional[_Union[_series_pb2.SeriesKey, _Mapping]] = ..., within: _Optional[_Iterable[_Union[ChanceWithin, _Mapping]]] = ..., reached: _Optional[_Iterable[_Union[ReachedBy, _Mapping]]] = ...) -> None: ...
+
+class ChanceWithin(_message.Message):
+    __slots__ = ("window", "chance")
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    CHANCE_FIELD_NUMBER: _ClassVar[int]
+    window: _duration_pb2.Duration
+    chance: float
+    def __init__(self, window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., chance: _Optional[float] = ...) -> None: ...
+
+class ReachedBy(_message.Message):
+    __slots__ = ("chance", "at")
+    CHANCE_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    chance: float
+    at: _timestamp_pb2.Timestamp
+    def __init__(self, chance: _Optional[float] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class Path(_message.Message):
     __slots__ = ("start", "step", "mean", "levels", "values", "model", "cutoff")
     START_FIELD_NUMBER: _ClassVar[int]

@@ -40,6 +40,11 @@ class ForecastServiceStub:
                 request_serializer=aiops_dot_api_dot_v1_dot_forecasting__pb2.ForecastRequest.SerializeToString,
                 response_deserializer=aiops_dot_api_dot_v1_dot_forecasting__pb2.ForecastResponse.FromString,
                 _registered_method=True)
+        self.Exhaustion = channel.unary_unary(
+                '/aiops.api.v1.ForecastService/Exhaustion',
+                request_serializer=aiops_dot_api_dot_v1_dot_forecasting__pb2.ExhaustionRequest.SerializeToString,
+                response_deserializer=aiops_dot_api_dot_v1_dot_forecasting__pb2.ExhaustionResponse.FromString,
+                _registered_method=True)
 
 
 class ForecastServiceServicer:
@@ -61,6 +66,19 @@ class ForecastServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Exhaustion(self, request, context):
+        """Tells how likely a series reaches a limit within a week and within four, and by when.
+
+        History is read for this one answer, and nothing is adopted: ask some times a day, with a patience of a minute.
+
+        INVALID_ARGUMENT: no query, a limit that is no number, a history or step that is none. FAILED_PRECONDITION:
+        Prometheus refuses the query, it gives several series, less than two weeks of it are known, or nothing of the last
+        day. UNAVAILABLE: Prometheus does not answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ForecastServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -68,6 +86,11 @@ def add_ForecastServiceServicer_to_server(servicer, server):
                     servicer.Forecast,
                     request_deserializer=aiops_dot_api_dot_v1_dot_forecasting__pb2.ForecastRequest.FromString,
                     response_serializer=aiops_dot_api_dot_v1_dot_forecasting__pb2.ForecastResponse.SerializeToString,
+            ),
+            'Exhaustion': grpc.unary_unary_rpc_method_handler(
+                    servicer.Exhaustion,
+                    request_deserializer=aiops_dot_api_dot_v1_dot_forecasting__pb2.ExhaustionRequest.FromString,
+                    response_serializer=aiops_dot_api_dot_v1_dot_forecasting__pb2.ExhaustionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -98,6 +121,33 @@ class ForecastService:
             '/aiops.api.v1.ForecastService/Forecast',
             aiops_dot_api_dot_v1_dot_forecasting__pb2.ForecastRequest.SerializeToString,
             aiops_dot_api_dot_v1_dot_forecasting__pb2.ForecastResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Exhaustion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aiops.api.v1.ForecastService/Exhaustion',
+            aiops_dot_api_dot_v1_dot_forecasting__pb2.ExhaustionRequest.SerializeToString,
+            aiops_dot_api_dot_v1_dot_forecasting__pb2.ExhaustionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,12 +43,14 @@ def exhaustion(history: Series, limit: float) -> Exhaustion:
     """Tell when a limit is reached, from the highest value of each hour of the history.
 
     Args:
-        history: Demand, of a step that divides an hour or is one; NaN marks gaps. Nothing after its end is known.
+        history: Demand, of a step that divides an hour or is one; NaN marks gaps, and counts as no history at either
+            end. Nothing after its end is known.
         limit: In its unit.
 
     Raises:
         DataError: If its step is longer than an hour or does not divide one, or it is shorter than two weeks.
     """
+    history = _observed(history)
     if history.end - history.start < _LEAST:
         raise DataError(f"{history.key}: {history.end - history.start} of history is too short: give two weeks or more")
     if history.step > _STEP:
@@ -68,6 +70,15 @@ def exhaustion(history: Series, limit: float) -> Exhaustion:
 def surest(found: Sequence[Exhaustion]) -> list[int]:
     """Return the order in which a planner wants to read: the likeliest within the first window first, then the next."""
     return sorted(range(len(found)), key=lambda row: tuple(-chance for chance in found[row].chances))
+
+
+def _observed(history: Series) -> Series:
+    """Return it from the first value to the last: what was asked for and is not there is no past without demand."""
+    seen = np.flatnonzero(~np.isnan(history.values))
+    if not len(seen):
+        raise DataError(f"{history.key}: not one value of it is known")
+    first, last = int(seen[0]), int(seen[-1])
+    return history.between(history.start + first * history.step, history.start + (last + 1) * history.step)
 
 
 def _date(hourly: Series, steps: FloatArray, chance: float) -> datetime | None:

@@ -22,6 +22,11 @@
   resources: [pods]
   verbs: [list]
 {{- end }}
+{{- if .Values.operator.allow.quotas }}
+- apiGroups: [""]
+  resources: [resourcequotas]
+  verbs: [list]
+{{- end }}
 - apiGroups: [""]
   resources: [events]
   verbs: [create]
