@@ -334,6 +334,7 @@ def backtest_detection(
         scored,
         labels=None if monitor is None else monitor.alert_labels,
         group_by=GROUP_BY if monitor is None else monitor.spec.group_by,
+        together=None if monitor is None else monitor.spec.together,
         progress=advance,
     )
 

@@ -20,8 +20,9 @@ from aiops.errors import AiopsError
 from aiops.forecasting.fleet.exhaustion import WINDOWS
 from aiops.ports import LimitQuery
 from aiops.scaling.resource import PredictiveScalerSpec
+from operators.conditions import Condition, Kind, Truth
 from operators.room import Limit, ceiling, room
-from operators.status import Condition, Kind, Status, Truth, instant_text
+from operators.status import Status, instant_text
 from operators.world import World
 
 EVERY: Final = timedelta(hours=6)
@@ -41,6 +42,7 @@ _REMEDY: Final = {
 }
 Key = tuple[str, str]
 
+_SUREST: Final = 0.99
 _LEAST_STEP: Final = timedelta(minutes=1)
 _QUEUED: Final = 10_000
 
@@ -136,7 +138,7 @@ class Outlook:
             return Condition(kind=kind, truth=Truth.TRUE, reason="NoLimit", message=f"nothing limits it{more}")
         share = 0.5 if before.get("status") == Truth.FALSE else 1.0
         soon = any(chance >= share * enough for chance, enough in zip(self.chances, SOON, strict=True))
-        week, weeks = (f"{100 * chance:.0f} %" for chance in self.chances)
+        week, weeks = map(_percent, self.chances)
         message = (
             f"chance that demand needs more than {self.replicas} replicas ({self.what}): {week} within "
             f"{WINDOWS[0].days} days, {weeks} within {WINDOWS[1].days}"
@@ -229,6 +231,12 @@ class Outlooks:
             chances=found.chances,
             dates=found.dates,
         )
+
+
+def _percent(chance: float) -> str:
+    if chance <= 0.0:
+        return "under 1 %"
+    return f"{100 * chance:.0f} %{' or more' if chance >= _SUREST else ''}"
 
 
 def _date(found: str | None) -> datetime | None:

@@ -8,7 +8,8 @@ from typing import Final
 from aiops.adapters.kubernetes_scalers import Scaler
 from aiops.alerting.alert import Alert, Severity, Status
 from aiops.scaling.resource import PredictiveScalerSpec
-from operators.status import Kind, Truth, condition
+from operators.conditions import Kind, Truth
+from operators.status import condition
 
 NAME: Final = "PredictiveScalerOutOfRoom"
 SECTION: Final = "more-is-needed-than-there-can-be"

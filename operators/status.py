@@ -8,20 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 
 from aiops.adapters.kubernetes_control import Adoption
-from aiops.scaling.decide import ScalingDecision
-from aiops.scaling.guard import Verdict
-from aiops.scaling.loop import acts
-from aiops.scaling.policy import Mode, ScalingPolicy
-from aiops.scaling.reason import Reason
+from aiops.scaling.policy import ScalingPolicy
 from aiops.scaling.state import ScalingState
-from aiops.series.duration import duration_text
 from aiops.usecases.scale import Scaled
+from operators.conditions import Condition, Kind, Truth, forecast_available, guard_healthy, scaling_active
 
 Status = dict[str, Any]
 
@@ -29,39 +23,6 @@ _TREMBLE: Final = 0.1
 _NUMBER: Final = re.compile(r"[-+]?\d[\d.e+-]*")
 _MESSAGE_CHARACTERS: Final = 1024
 _SIGNIFICANT_DIGITS: Final = 6
-
-
-class Kind(StrEnum):
-    """The conditions, in the order in which they are shown."""
-
-    READY = "Ready"
-    """The spec can be followed: all that it names is there."""
-    SCALING_ACTIVE = "ScalingActive"
-    """Decisions change the world."""
-    FORECAST_AVAILABLE = "ForecastAvailable"
-    """There is a fresh forecast."""
-    GUARD_HEALTHY = "GuardHealthy"
-    """The SLOs are good, and no change had to be taken back lately."""
-    ROOM_AHEAD = "RoomAhead"
-    """What demand will need within the next weeks can exist."""
-
-
-class Truth(StrEnum):
-    """What a condition says."""
-
-    TRUE = "True"
-    FALSE = "False"
-    UNKNOWN = "Unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """One condition before it meets the one that was written last."""
-
-    kind: Kind
-    truth: Truth
-    reason: str
-    message: str
 
 
 def of_turn(
@@ -73,6 +34,7 @@ def of_turn(
     *,
     has_hpa: bool,
     lead_time: str = "",
+    stop: str = "",
     outlook: Status | None = None,
     room: Condition | None = None,
 ) -> Status:
@@ -86,12 +48,15 @@ def of_turn(
         adoption: What we hold, this turn's change included; None for nothing.
         has_hpa: Whether the number that is controlled is an HPA's floor.
         lead_time: What was learnt of the start of pods; empty if nothing was to be learnt.
+        stop: What to run to have nothing changed any more; empty if nobody has to know.
         outlook: What is known of the weeks ahead; None before the first look.
         room: What people read of that.
     """
     decision, state, replicas = scaled.decision, scaled.state, scaled.replicas
     mode = state.effective_mode or policy.mode
     same = before.get("reason") == str(decision.reason) and before.get("desiredReplicas") == decision.desired
+    done = scaled.changes or decision.desired == decision.current
+    said = decision.message if done else f"not done: {decision.message}"
     status: Status = {
         "observedGeneration": generation,
         "phase": str(state.phase),
@@ -99,7 +64,7 @@ def of_turn(
         "currentReplicas": replicas.current if replicas.asked is None else replicas.asked,
         "desiredReplicas": decision.desired,
         "reason": str(decision.reason),
-        "message": decision.message[:_MESSAGE_CHARACTERS],
+        "message": said[:_MESSAGE_CHARACTERS],
         "lastDecisionTime": before["lastDecisionTime"]
         if same and "lastDecisionTime" in before
         else instant_text(scaled.at),
@@ -114,14 +79,24 @@ def of_turn(
                     reason="AsSpecified",
                     message="all that the spec names is there",
                 ),
-                _scaling_active(policy, scaled),
-                _forecast_available(policy, scaled, lead_time),
-                _guard_healthy(policy, decision, state, scaled.no_reading),
+                scaling_active(policy, scaled, stop),
+                forecast_available(policy, scaled, lead_time),
+                guard_healthy(policy, decision, state, scaled.no_reading),
                 *(() if room is None else (room,)),
             ),
         ),
         "state": _remembered(state, adoption),
     }
+    if scaled.changes:
+        status["lastChange"] = {
+            "time": instant_text(scaled.at),
+            "from": decision.current,
+            "to": decision.desired,
+            "reason": str(decision.reason),
+            "message": decision.message[:_MESSAGE_CHARACTERS],
+        }
+    elif "lastChange" in before:
+        status["lastChange"] = before["lastChange"]
     if outlook is not None:
         status["outlook"] = outlook
     if has_hpa:
@@ -174,62 +149,6 @@ def differs(before: Status, after: Status) -> bool:
 def condition(status: Mapping[str, Any], kind: Kind) -> Mapping[str, Any]:
     """Return one condition as it was written; empty if it was not."""
     return next((each for each in status.get("conditions") or [] if each["type"] == kind), {})
-
-
-def _scaling_active(policy: ScalingPolicy, scaled: Scaled) -> Condition:
-    kind = Kind.SCALING_ACTIVE
-    if policy.suspend:
-        message = "spec.suspend is set: nothing is decided, and the target has its own minReplicas"
-        return Condition(kind=kind, truth=Truth.FALSE, reason=Reason.SUSPENDED, message=message)
-    if scaled.obstacle is not None:
-        return Condition(kind=kind, truth=Truth.FALSE, reason=scaled.obstacle.reason, message=scaled.obstacle.message)
-    if not policy.mode.applies:
-        message = f"mode {policy.mode} changes nothing: set spec.mode to Floor or Direct"
-        return Condition(kind=kind, truth=Truth.FALSE, reason=f"Mode{policy.mode}", message=message)
-    skill = scaled.state.skill
-    if not acts(policy.mode, skill):
-        proving = duration_text(policy.trust.proving)
-        message = f"{skill.message}; they may change something after {proving} in which they lose less"
-        return Condition(kind=kind, truth=Truth.FALSE, reason="Unproven", message=message)
-    if not skill.trusted:
-        what = "the floor follows" if policy.mode is Mode.FLOOR else "the replicas follow"
-        message = f"{skill.message}; {what} present demand"
-        return Condition(kind=kind, truth=Truth.TRUE, reason="Reactive", message=message)
-    what = "the HPA's minReplicas follows" if policy.mode is Mode.FLOOR else "the replicas follow"
-    return Condition(kind=kind, truth=Truth.TRUE, reason=f"Mode{policy.mode}", message=f"{what} the decisions")
-
-
-def _forecast_available(policy: ScalingPolicy, scaled: Scaled, lead_time: str) -> Condition:
-    kind = Kind.FORECAST_AVAILABLE
-    if scaled.peak is None:
-        message = scaled.no_forecast or "no forecast was asked for"
-        return Condition(kind=kind, truth=Truth.FALSE, reason=Reason.FORECAST_MISSING, message=message)
-    if scaled.demand is None:
-        message = f"there is a forecast by {scaled.peak.model}, and present demand is unknown: {scaled.trouble}"
-        return Condition(kind=kind, truth=Truth.UNKNOWN, reason=Reason.DATA_MISSING, message=message)
-    message = f"forecasts by {scaled.peak.model}"
-    if lead_time:
-        message += f" for the next {duration_text(policy.forecast.window)}: {lead_time}"
-    return Condition(kind=kind, truth=Truth.TRUE, reason="Fresh", message=message)
-
-
-def _guard_healthy(policy: ScalingPolicy, decision: ScalingDecision, state: ScalingState, no_reading: str) -> Condition:
-    kind, report = Kind.GUARD_HEALTHY, decision.guard
-    if policy.guard is None:
-        message = "no guard: spec.guard names no SLO that a change could be judged by"
-        return Condition(kind=kind, truth=Truth.UNKNOWN, reason="NoGuard", message=message)
-    if report is None:
-        return Condition(kind=kind, truth=Truth.UNKNOWN, reason="NotChecked", message=decision.message)
-    if state.holds:
-        reason = Reason.ROLLED_BACK if state.lock is None else Reason.LOCKED
-        return Condition(kind=kind, truth=Truth.FALSE, reason=reason, message=report.message)
-    match report.verdict:
-        case Verdict.BAD:
-            return Condition(kind=kind, truth=Truth.FALSE, reason=Reason.SLO_VIOLATED, message=report.message)
-        case Verdict.INCONCLUSIVE:
-            message = f"{report.message}: {no_reading}" if no_reading else report.message
-            return Condition(kind=kind, truth=Truth.UNKNOWN, reason=Reason.SLO_UNKNOWN, message=message)
-    return Condition(kind=kind, truth=Truth.TRUE, reason=str(state.phase), message=report.message)
 
 
 def _conditions(before: Status, generation: int, at: datetime, found: Iterable[Condition]) -> list[Status]:

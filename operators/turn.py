@@ -22,18 +22,18 @@ from aiops.adapters.kubernetes_scalers import EventType, Scaler
 from aiops.errors import AiopsError, ConfigError, UpstreamConflictError, UpstreamRejectedError
 from aiops.ports import Obstacle
 from aiops.scaling.policy_file import spec_from
-from aiops.scaling.reason import Reason
-from aiops.scaling.resource import FINALIZER, PredictiveScalerSpec
-from aiops.scaling.state import Phase, ScalingState
+from aiops.scaling.resource import FINALIZER, SHORT_NAMES, PredictiveScalerSpec
+from aiops.scaling.state import ScalingState
 from aiops.series.duration import parse_duration
 from aiops.usecases.scale import DemandQuery, Scaled, scale
 from operators import status
 from operators.alerts import Alerts
+from operators.conditions import Kind
 from operators.memory import Key, Memories
 from operators.neighbours import older_rival
 from operators.outlook import Outlooks
-from operators.status import Kind, Truth
 from operators.survey import UnreadyError, fitted, survey
+from operators.telling import Telling
 from operators.world import World
 
 _SOON: Final = timedelta(seconds=1)
@@ -57,6 +57,7 @@ class Turns:
         self.outlooks = Outlooks(world)
         """What the weeks ahead bring; somebody has to ``run`` it."""
         self._alerts = alerts
+        self._telling = Telling(world, alerts)
         self._interval = interval
         self._memories = Memories()
         self._intervals: dict[Key, timedelta] = {}
@@ -131,6 +132,7 @@ class Turns:
                 held,
                 has_hpa=hpa is not None,
                 lead_time=lead_time,
+                stop=_stop(scaler),
                 outlook=None if outlook is None else outlook.to_status(),
                 room=room,
             )
@@ -154,7 +156,7 @@ class Turns:
             if held is not None:  # setting replicas tells whether they are ours
                 self._memories.holds(scaler.key, control.adoption)
         world.record.turn(scaler.key, spec, scaled, now)
-        await self._tell(scaler, seen, spec, scaled)
+        await self._telling.turn(scaler, seen, spec, scaled)
 
     def _refusal(self, key: Key) -> Obstacle | None:
         """Return what the API refused lately: it is not asked the same at every turn."""
@@ -167,6 +169,7 @@ class Turns:
     def _forget(self, key: Key) -> None:
         self._intervals.pop(key, None)
         self._refusals.pop(key, None)
+        self._alerts.end(key, self._world.clock.now())
         self._memories.forget(key)
         self.outlooks.forget(key)
         self._world.record.forget(key)
@@ -200,7 +203,7 @@ class Turns:
             spec = None
         rival = older_rival(scaler, await self._world.all_scalers.of(scaler.namespace))
         scaler, said = await self._let_go(scaler, spec, held, rival, state)
-        self._alerts.end(scaler, now)
+        self._alerts.end(scaler.key, now)
         await self._world.scalers.hold(scaler, held=False)
         return said
 
@@ -232,7 +235,7 @@ class Turns:
             ) from error
         if said:
             _log.info("gave back", namespace=scaler.namespace, scaler=scaler.name, what=said)
-            await self._event(scaler, EventType.NORMAL, "GaveBack", said, about=scaler.version)
+            await self._telling.event(scaler, EventType.NORMAL, "GaveBack", said, about=scaler.version)
         if held is None:
             return scaler, said
         remembered = {key: value for key, value in scaler.status["state"].items() if key != "adopted"}
@@ -253,48 +256,9 @@ class Turns:
         found = await self._write(scaler, after)
         self._memories.keep(found, state, held)
         self._world.record.unready(scaler.key, reason)
+        self._alerts.undecided(scaler.key, state, now)
         if status.condition(scaler.status, Kind.READY).get("reason") != reason:
-            await self._event(scaler, EventType.WARNING, reason, str(error), about=found.version)
-
-    async def _tell(self, before: Scaler, after: Scaler, spec: PredictiveScalerSpec, scaled: Scaled) -> None:
-        decision = scaled.decision
-        if scaled.changes:
-            kind = EventType.WARNING if decision.reason is Reason.ROLLED_BACK else EventType.NORMAL
-            about = f"{scaled.at.isoformat()} {decision.current} {decision.desired}"
-            _log.info(
-                "scaled",
-                namespace=before.namespace,
-                scaler=before.name,
-                current=decision.current,
-                desired=decision.desired,
-                reason=str(decision.reason),
-            )
-            await self._event(before, kind, str(decision.reason), decision.message, about=about)
-        phase, told = scaled.state.phase, before.status.get("phase")
-        if phase is Phase.DEGRADED and told != phase:
-            await self._event(before, EventType.WARNING, str(phase), scaled.state.skill.message, about=after.version)
-        elif told in (Phase.LEARNING, Phase.PROVING, Phase.DEGRADED) and scaled.state.skill.trusted:
-            await self._event(before, EventType.NORMAL, "Trusted", scaled.state.skill.message, about=after.version)
-        if phase is Phase.LOCKED and told != phase:
-            await self._event(before, EventType.WARNING, str(phase), decision.message, about=after.version)
-        in_the_way = scaled.obstacle
-        if in_the_way is not None:
-            told = status.condition(before.status, Kind.SCALING_ACTIVE).get("reason")
-            if told != in_the_way.reason:
-                await self._event(before, EventType.WARNING, in_the_way.reason, in_the_way.message, about=after.version)
-        room, was = (status.condition(each.status, Kind.ROOM_AHEAD) for each in (after, before))
-        if room.get("reason") != was.get("reason") and (
-            room.get("status") == Truth.FALSE or was.get("status") == Truth.FALSE
-        ):
-            kind = EventType.WARNING if room.get("status") == Truth.FALSE else EventType.NORMAL
-            await self._event(before, kind, str(room["reason"]), str(room["message"]), about=after.version)
-        self._alerts.tell(after, spec, scaled)
-
-    async def _event(self, scaler: Scaler, kind: EventType, reason: str, message: str, *, about: str) -> None:
-        try:
-            await self._world.scalers.tell(scaler, kind, reason, message, at=self._world.clock.now(), about=about)
-        except AiopsError as error:
-            _log.warning("event was not posted", namespace=scaler.namespace, scaler=scaler.name, error=str(error))
+            await self._telling.event(scaler, EventType.WARNING, reason, str(error), about=found.version)
 
 
 def _holds(spec: PredictiveScalerSpec) -> bool:
@@ -304,6 +268,11 @@ def _holds(spec: PredictiveScalerSpec) -> bool:
 
 def _controlled(spec: PredictiveScalerSpec) -> str:
     return spec.target.name if spec.hpa is None else spec.hpa.name
+
+
+def _stop(scaler: Scaler) -> str:
+    patch = '{"spec":{"suspend":true}}'
+    return f"kubectl patch {SHORT_NAMES[0]} {scaler.name} --namespace {scaler.namespace} --type=merge --patch '{patch}'"
 
 
 def _interval(scaler: Scaler, default: timedelta) -> timedelta:

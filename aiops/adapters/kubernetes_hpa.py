@@ -16,6 +16,7 @@ from aiops.adapters.kubernetes_http import KubernetesHttp, Object, Patch, path_o
 from aiops.scaling.resource import FIELD_MANAGER, GROUP
 
 API_VERSION: Final = "autoscaling/v2"
+HPA_KIND: Final = "HorizontalPodAutoscaler"
 OWN_MIN_REPLICAS: Final = f"{GROUP}/own-min-replicas"
 """Annotation of an HPA whose floor we hold: the ``minReplicas`` that it is given back."""
 
@@ -129,7 +130,7 @@ class KubernetesHpas:
             meta["resourceVersion"] = hpa.version
         body: Object = {
             "apiVersion": API_VERSION,
-            "kind": "HorizontalPodAutoscaler",
+            "kind": HPA_KIND,
             "metadata": meta,
             "spec": {"minReplicas": replicas},
         }

@@ -155,26 +155,38 @@ class KubernetesScalers:
         return Scaler.parse(await self._http.patch(path, body, Patch.MERGE, fieldManager=FIELD_MANAGER))
 
     async def tell(
-        self, scaler: Scaler, kind: EventType, reason: str, message: str, *, at: datetime, about: str
+        self,
+        scaler: Scaler,
+        kind: EventType,
+        reason: str,
+        message: str,
+        *,
+        at: datetime,
+        about: str,
+        concerning: Object | None = None,
     ) -> None:
         """Post an Event, once for each ``about``, however often this is called.
+
+        Args:
+            scaler: Who has it to say.
+            kind: How Kubernetes sorts it.
+            reason: One word.
+            message: A sentence.
+            at: When it happened.
+            about: What makes it different from others of this reason.
+            concerning: The object that it is shown with, in the namespace of the scaler; the scaler itself if None.
 
         Raises:
             UpstreamError: If the API did not take it.
         """
-        identity = hashlib.sha256(f"{scaler.uid} {reason} {about}".encode()).hexdigest()[:16]
+        shown_with = concerning or {"apiVersion": API_VERSION, "kind": KIND, "name": scaler.name, "uid": scaler.uid}
+        identity = hashlib.sha256(f"{shown_with['uid']} {reason} {about}".encode()).hexdigest()[:16]
         stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
         body: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"name": f"{scaler.name[:200]}.{identity}", "namespace": scaler.namespace},
-            "involvedObject": {
-                "apiVersion": API_VERSION,
-                "kind": KIND,
-                "namespace": scaler.namespace,
-                "name": scaler.name,
-                "uid": scaler.uid,
-            },
+            "involvedObject": {**shown_with, "namespace": scaler.namespace},
             "type": str(kind),
             "reason": reason,
             "message": message[:_EVENT_MESSAGE_CHARACTERS],

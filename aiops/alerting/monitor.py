@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from aiops.alerting.rules import AlertRule
 from aiops.detection.catalog import unknown
+from aiops.detection.joint import Method, require
 from aiops.documents.fields import Duration, Label, Part, PositiveDuration, Query
 from aiops.documents.reading import Document, checked, read_documents
 from aiops.errors import ConfigError
@@ -80,6 +81,7 @@ class Spec(Part):
         labels: Added to every alert, for routing; they go before labels of the series.
         detectors: Who says how odd a point is, by name in the catalog; of several, the most surprised counts. None:
             the one of the service.
+        together: How the metrics of one service are judged together, each service being a series more; None: not.
         group_by: Labels of what is one service: series with the same values that turn odd together are one incident,
             whichever monitor watches them. Those without any of these labels are an incident of the monitor.
     """
@@ -93,6 +95,7 @@ class Spec(Part):
     labels: dict[str, str] = Field(default_factory=dict)
     group_by: list[Label] = Field(default_factory=lambda: list(GROUP_BY))
     detectors: list[str] = Field(default_factory=list)
+    together: Method | None = None
 
     @field_validator("detectors")
     @classmethod
@@ -100,6 +103,15 @@ class Spec(Part):
         if wrong := unknown(names):
             raise ValueError(wrong)
         return names
+
+    @field_validator("together")
+    @classmethod
+    def _installed(cls, method: Method | None) -> Method | None:
+        try:
+            require(method)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return method
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -110,6 +122,8 @@ class Spec(Part):
                 f"history must be between one step and 28d, and hold {_MOST_STEPS:,} steps at most; "
                 f"got {self.history // self.step:,} steps"
             )
+        if self.together is not None and not self.group_by:
+            raise ValueError("together judges the metrics of one service: groupBy has to say what is one")
         taken = sorted(_OURS & self.labels.keys())
         if taken:
             raise ValueError(f"labels {', '.join(taken)} are given by us: choose another name")

@@ -31,7 +31,9 @@ def detection(
     days: Annotated[int, typer.Option("--days", min=1, help="How many days at the end are scored.")] = 14,
     monitor: Annotated[
         Path | None,
-        typer.Option("--monitor", help="An AnomalyMonitor whose rule, labels and groupBy are tried."),
+        typer.Option(
+            "--monitor", help="An AnomalyMonitor whose detectors, rule, labels, groupBy and together are tried."
+        ),
     ] = None,
     history: HistoryOption = timedelta(days=28),
     step: StepOption = timedelta(minutes=1),

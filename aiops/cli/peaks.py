@@ -12,7 +12,7 @@ from aiops.cli.options import EndOption, FormatOption, QueryOption, SourceOption
 from aiops.cli.output import Format, Row, end_partially, messages, progress, require_writable, write_table
 from aiops.cli.report_files import command, write_report, written
 from aiops.cli.work import CORES, EngineOption, RayAddressOption, Reader, WorkersOption, chosen_mapper
-from aiops.errors import DataError
+from aiops.errors import ConfigError, DataError
 from aiops.wiring import Engine
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ def peaks(
             "--limit", help="What a series must not pass, in its unit; a column limit of index.csv goes first."
         ),
     ] = None,
+    forecaster: Annotated[
+        str, typer.Option("--forecaster", help="fleet, or fleet@ZONE,COUNTRY for days and holidays of a place.")
+    ] = "fleet",
     output: Annotated[
         Path | None, typer.Option("--output", help="Write the quantiles of each day of each series to this CSV file.")
     ] = None,
@@ -64,7 +67,8 @@ def peaks(
 ) -> None:
     """Example: `aiops peaks --source metrics/ --horizon 28d --limit 800 --report peaks.html`
 
-    Forecast the highest value of each day (UTC) and when a limit is reached. Prints one row a series, the most urgent
+    Forecast the highest value of each day (of UTC, or of the place, as in `--forecaster fleet@Europe/Berlin,DE`) and
+    when a limit is reached. Prints one row a series, the most urgent
     first: the highest value seen; what the highest of the whole horizon stays below at 50 and 90 %; the share of the
     limit that the latter takes; the dates by which the limit is reached with a chance of 10, 50 and 90 % (`-`: not
     within the horizon). `--output` has every day: `series_id,cutoff,day,q0.1,q0.5,q0.9,q0.95,limit`. Ends with 5 if
@@ -72,10 +76,15 @@ def peaks(
     """
     from aiops import wiring
     from aiops.adapters.clock import SystemClock
+    from aiops.forecasting.catalog import path_forecaster
+    from aiops.forecasting.fleet.forecaster import Fleet
     from aiops.usecases.peaks import Ask, Outlook, outlooks
 
+    chosen = path_forecaster(forecaster)
+    if not isinstance(chosen, Fleet):
+        raise ConfigError(f"--forecaster {forecaster}: peaks are told by fleet, or fleet@Europe/Berlin,DE")
     require_writable(output, *(() if report is None else written(report)))
-    ask = Ask(horizon=horizon, history=history, step=step, limit=limit)
+    ask = Ask(horizon=horizon, history=history, step=step, limit=limit, calendar=chosen.calendar)
     configured = wiring.settings()
     mapper = chosen_mapper(engine, workers, ray_address, configured)
     request = wiring.Request(source=source, query=query, history=history, step=step, end=end)

@@ -116,7 +116,7 @@ class Scorer:
 
     def step(self, state: ScorerState, points: Points) -> Scores:
         """Score a column of points, then learn from it."""
-        expected, lower, upper = self._interval(state, points)
+        expected, lower, upper = self.interval(state, points)
         raw, survivals = self._judge(state, points, range(len(self.detectors)))
         joint = _joint(survivals)
         m = len(points.rows)
@@ -178,7 +178,7 @@ class Scorer:
             if not everything:
                 detector.skip(own_state, points.where(~teaches))
 
-    def _interval(self, state: ScorerState, points: Points) -> FloatArray:
+    def interval(self, state: ScorerState, points: Points) -> FloatArray:
         """Return expected, lower, upper ``[3, m]`` of the first detector that has an idea of each point."""
         share = _NORMAL_SHARE / len(self.detectors)
         raw = self._usual_raw(state, 0, points, share)

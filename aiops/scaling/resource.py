@@ -144,6 +144,16 @@ class Condition(_Shown):
     observed_generation: int | None = Field(None, description="Generation of the spec that this is about.")
 
 
+class LastChange(_Shown):
+    """What was changed last; Events of it are gone after an hour."""
+
+    time: datetime | None = Field(None, description="When.")
+    from_replicas: int | None = Field(None, alias="from", description="The number before.")
+    to: int | None = Field(None, description="The number that was set: minReplicas of the HPA, or replicas.")
+    reason: str | None = Field(None, max_length=1024, description="Why, in one word.")
+    message: str | None = Field(None, max_length=32768, description="Why, in a sentence with its numbers.")
+
+
 class Outlook(_Shown):
     """Whether demand will need more replicas than there can be, looked at some times a day."""
 
@@ -189,6 +199,7 @@ class PredictiveScalerStatus(_Shown):
     outlook: Outlook | None = Field(None, description="Whether demand will need more replicas than there can be.")
     reason: str | None = Field(None, max_length=1024, description="Why, in one word.")
     message: str | None = Field(None, max_length=32768, description="Why, in a sentence with its numbers.")
+    last_change: LastChange | None = Field(None, description="What was changed last, when and why.")
     conditions: tuple[Condition, ...] = Field(
         (),
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},

@@ -15,9 +15,11 @@ from aiops.alerting.incidents import Gathering, Incidents
 from aiops.alerting.monitor import GROUP_BY
 from aiops.alerting.rules import ANOMALOUS, AlertRule
 from aiops.backtest.detection_report import Detected, Tally, Told
+from aiops.detection.joint import Method
 from aiops.detection.scorer import Scorer
 from aiops.errors import DataError
 from aiops.series import Series, SeriesKey
+from aiops.usecases.services import Services
 from aiops.usecases.warming import warm_up
 from aiops.usecases.watched import WatchedSeries
 
@@ -32,6 +34,7 @@ def backtest_detection(
     *,
     labels: Mapping[str, str] | None = None,
     group_by: Sequence[str] = GROUP_BY,
+    together: Method | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Detected:
     """Score the end of each series in order, as the service would have, and form the incidents of it.
@@ -45,6 +48,7 @@ def backtest_detection(
         scored: Length of the end that is scored; at most four fifths of each series.
         labels: For routing, as of a monitor.
         group_by: Labels of what is one service.
+        together: How the metrics of one service are judged together; None: not.
         progress: Told how many steps are done, of how many.
 
     Raises:
@@ -53,7 +57,7 @@ def backtest_detection(
     if not series:
         raise DataError("there is no series to score")
     incidents, quiet = Incidents(lambda _: rule), Gathering().quiet
-    groups = [_Group(each, scorer, rule, scored, labels, group_by) for each in _alike(series)]
+    groups = [_Group(each, scorer, rule, scored, labels, group_by, together) for each in _alike(series)]
     total = sum(each.columns for each in groups)
     told: dict[str, Told] = {}
     alerts: dict[SeriesKey, list[Alert]] = defaultdict(list)
@@ -82,11 +86,11 @@ def backtest_detection(
         tallies=tuple(
             Tally(
                 key=key,
-                weeks=weeks[key],
+                weeks=weeks.get(key, max(weeks.values())),  # a service that is judged as a whole is no series of theirs
                 pages=_count(alerts[key], Severity.PAGE),
                 tickets=_count(alerts[key], Severity.TICKET),
             )
-            for key in sorted(weeks)
+            for key in sorted(weeks.keys() | alerts.keys())
         ),
         withheld=withheld,
         over=over,
@@ -106,6 +110,7 @@ class _Group:
         scored: timedelta,
         labels: Mapping[str, str] | None,
         group_by: Sequence[str],
+        together: Method | None,
     ) -> None:
         first = series[0]
         self._step = first.step
@@ -117,7 +122,15 @@ class _Group:
             scorer, rule, first.step, len(first) * first.step, labels=labels, group_by=group_by
         )
         past = [each.between(each.start, self.start) for each in series]
-        self._watched.join([(each.key, each.unit) for each in series], {}, warm_up(scorer, past, [], ""))
+        self._keys = [each.key for each in series]
+        self._services = None
+        if together is not None:
+            self._services = Services(together, rule, first.step, group_by, labels=labels)
+        keep = 0 if self._services is None else self._services.keep
+        warmed = warm_up(scorer, past, [], "", keep=keep)
+        self._watched.join([(each.key, each.unit) for each in series], {}, warmed)
+        if self._services is not None:
+            self._services.join(self._services.replay(past, warmed), {})
         self._rows = np.arange(len(series), dtype=np.int64)
         for index, each in enumerate(series):
             row = self._watched.row(each.key)
@@ -132,7 +145,11 @@ class _Group:
         """Score one column and return the alerts that it changes."""
         place = self._watched.place(self.start) + column
         judged = self._watched.take(self._rows, np.full(len(self._rows), place), self._values[:, column])
-        return judged.changes + self._watched.missing(place)
+        changes = judged.changes + self._watched.missing(place)
+        if self._services is not None:
+            vectors = self._services.judge(self._keys, self._values[:, column], judged.scores)
+            changes += self._services.take(place, vectors, self._services.oddities(vectors))
+        return changes
 
 
 def _in_order(groups: Sequence[_Group]) -> Iterator[tuple[datetime, list[Alert]]]:

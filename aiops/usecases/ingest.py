@@ -23,6 +23,7 @@ from aiops.ports import Clock, MetricSource, Telemetry
 from aiops.series import Series
 from aiops.series.grid import floor
 from aiops.usecases.reachable import Reachable
+from aiops.usecases.services import Services
 from aiops.usecases.warming import warm_up
 from aiops.usecases.watched import WatchedSeries
 
@@ -75,6 +76,18 @@ class Ingest:
             runbook=spec.runbook,
             group_by=spec.group_by,
         )
+        self.services = None
+        """The services of its series, if their metrics are judged together."""
+        if spec.together is not None:
+            self.services = Services(
+                spec.together,
+                spec.rule.alert_rule,
+                spec.step,
+                spec.group_by,
+                query=spec.query,
+                labels=monitor.alert_labels,
+                runbook=spec.runbook,
+            )
         for table in tables(spec.step):
             self.series.use(table)
         self._scorer = scorer
@@ -148,18 +161,30 @@ class Ingest:
         if not found:
             return
         spec = self.monitor.spec
-        warmed = await asyncio.to_thread(warm_up, self._scorer, found, self._tables(spec.step), spec.query)
+        keep = 0 if self.services is None else self.services.keep
+        warmed = await asyncio.to_thread(warm_up, self._scorer, found, self._tables(spec.step), spec.query, keep=keep)
         self.series.join([(each.key, each.unit) for each in found], self._known(), warmed)
+        if self.services is not None:
+            begun = await asyncio.to_thread(self.services.replay, found, warmed)
+            self.services.join(begun, self._known())
 
     async def _score(self, found: Sequence[Series], start: datetime, end: datetime) -> None:
         first = self.series.place(start)
         for column in range((end - start) // self.monitor.spec.step):
             # Asked again for each column: a series that was forgotten in the one before has no row any more.
-            here = [(self.series.row(each.key), each.values[column]) for each in found]
-            rows = np.array([row for row, _ in here if row is not None], dtype=np.int64)
-            values = np.array([value for row, value in here if row is not None], dtype=np.float64)
+            here = [(each.key, self.series.row(each.key), each.values[column]) for each in found]
+            rows = np.array([row for _, row, _ in here if row is not None], dtype=np.int64)
+            values = np.array([value for _, row, value in here if row is not None], dtype=np.float64)
             judged = self.series.take(rows, np.full(len(rows), first + column), values)
-            changes = [*judged.changes, *self.series.missing(first + column)]
+            changes = list(judged.changes)
+            if self.services is not None:
+                keys = [key for key, row, _ in here if row is not None]
+                vectors = self.services.judge(keys, values, judged.scores)
+                odd = await asyncio.to_thread(self.services.oddities, vectors)
+                changes += self.services.take(first + column, vectors, odd)
+            changes += self.series.missing(first + column)
+            if self.services is not None:
+                self.services.forget(self.series.keys)
             if changes:
                 self._put(changes)
             await asyncio.sleep(0)  # calls that wait get their turn

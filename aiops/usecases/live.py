@@ -24,8 +24,7 @@ from aiops.errors import ConfigError, DataError, LimitError, ModelNotFoundError,
 from aiops.forecasting.boosted_trees import TreeStore
 from aiops.forecasting.fleet.exhaustion import Exhaustion
 from aiops.ports import AlertOutbox, Clock, FeedbackStore, LimitQuery, MetricSource, ModelStore
-from aiops.series import IntArray, Series, SeriesKey, epoch_seconds, from_epoch
-from aiops.series.duration import format_duration
+from aiops.series import IntArray, Series, SeriesKey
 from aiops.usecases.adopted import Adopted
 from aiops.usecases.champion import ChampionWatch
 from aiops.usecases.exhaustions import Exhaustions
@@ -144,7 +143,7 @@ class Live:
             DataError: If a stamp is further in the future than clocks may differ.
             LimitError: If it brings more new series than are taken.
         """
-        self._refuse_future(batch)
+        batch.require_known_by(self._clock.now(), self._limits.ahead)
         groups, rows = self._places(batch)
         now = self._clock.now()
         used = {id(groups[number]): groups[number] for number in set(batch.series.tolist())}
@@ -258,16 +257,6 @@ class Live:
             troubles=tuple(each for each in troubles if each),
             alerts_waiting=backlog.waiting,
         )
-
-    def _refuse_future(self, batch: PointBatch) -> None:
-        latest = epoch_seconds(self._clock.now() + self._limits.ahead)
-        if len(batch.at) and max(batch.at.tolist()) > latest:
-            which = int(np.argmax(batch.at))
-            raise DataError(
-                f"{batch.keys[int(batch.series[which])]}: the stamp {from_epoch(batch.at[which]).isoformat()} is more "
-                f"than {format_duration(self._limits.ahead)} ahead of our clock, {self._clock.now().isoformat()}: "
-                "check the clock of the sender, and that timestamps are in the unit that the API asks for"
-            )
 
     def _places(self, batch: PointBatch) -> tuple[list[WatchedSeries], IntArray]:
         """Return group and row of each key; those that are nowhere join the pushed series."""

@@ -14,7 +14,8 @@ from aiops.detection.detector import BoolArray
 from aiops.errors import DataError
 from aiops.forecasting.forecast import Forecast, require_levels
 from aiops.ports import MOST_STEPS
-from aiops.series import FloatArray, IntArray, SeriesKey
+from aiops.series import FloatArray, IntArray, SeriesKey, epoch_seconds, from_epoch
+from aiops.series.duration import format_duration
 from aiops.series.grid import require_step, require_utc
 
 _MOST_LEVELS = 100
@@ -74,6 +75,20 @@ class PointBatch:
         if any(map(math.isinf, self.values.tolist())):
             which = self.keys[int(self.series[np.isinf(self.values)][0])]
             raise DataError(f"{which}: values must be finite, or NaN for a gap, found an infinity")
+
+    def require_known_by(self, now: datetime, ahead: timedelta) -> None:
+        """Refuse stamps of the future.
+
+        Raises:
+            DataError: If a stamp is further ahead of our clock than clocks may differ.
+        """
+        if len(self.at) and max(self.at.tolist()) > epoch_seconds(now + ahead):
+            which = int(np.argmax(self.at))
+            raise DataError(
+                f"{self.keys[int(self.series[which])]}: the stamp {from_epoch(self.at[which]).isoformat()} is more "
+                f"than {format_duration(ahead)} ahead of our clock, {now.isoformat()}: "
+                "check the clock of the sender, and that timestamps are in the unit that the API asks for"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from aiops.errors import ConfigError, DataError
+from aiops.forecasting.fleet.calendar import Calendar
 from aiops.forecasting.fleet.maximum import day_maxima
 from aiops.ports import Mapper
-from aiops.series import FloatArray, Frame, Series, SeriesKey
+from aiops.series import FloatArray, Frame, IntArray, Series, SeriesKey
 from aiops.series.coarse import block_maxima
-from aiops.series.grid import floor
+from aiops.series.grid import from_epoch, stamps
 from aiops.usecases.forecast import MOST_STEPS, Part, Skipped, prepared
 from aiops.usecases.shards import Shard, share_out
 
@@ -36,6 +38,7 @@ class Ask:
         history: Most history that is learnt from.
         step: Series of a finer step are aggregated to the highest value of this one; divides a day.
         limit: Of series for which the index says none; None if they have none.
+        calendar: Whose days are told, and whose weekends and holidays the series keep.
 
     Raises:
         ConfigError: If a length or the limit makes no sense.
@@ -45,6 +48,7 @@ class Ask:
     history: timedelta = timedelta(days=84)
     step: timedelta = timedelta(hours=1)
     limit: float | None = None
+    calendar: Calendar = field(default_factory=Calendar)
 
     def __post_init__(self) -> None:
         if self.horizon < DAY or self.horizon % DAY:
@@ -65,11 +69,13 @@ class Outlook:
         cutoff: Stamp of the last value that was used.
         seen: Highest value of each day of the history, shape ``[days_seen]``; NaN where nothing was observed.
         first_seen: The first of these days.
-        days: The days ahead, midnight UTC each; the first is what is left of the day of the cutoff, if anything is.
+        days: The days ahead; the first is what is left of the day of the cutoff, if anything is. A day of whatever
+            timezone is written as midnight UTC of its date, so that all are equally long.
         peaks: Quantiles of the highest value of each of them at ``LEVELS``, shape ``[levels, days]``.
         highest: What the highest value of all of them stays below with chances of 0.1, 0.5, 0.9, shape ``[3]``.
         limit: Its limit; None if it has none.
-        reached: By when the limit is reached with a chance of ``CHANCES``; None is "not within the horizon".
+        reached: By when the limit is reached with a chance of ``CHANCES``, in the time of the calendar; None is "not
+            within the horizon".
     """
 
     key: SeriesKey
@@ -176,17 +182,22 @@ def _look_ahead(ask: Ask, items: Sequence[_Item]) -> list[Outlook | Skipped]:
 
 def _of_group(ask: Ask, items: Sequence[_Item]) -> Iterator[Outlook | Skipped]:
     frame = Frame.of([item.history for item in items])
-    today = floor(frame.end, DAY)
-    first = -((frame.end - today - DAY) // frame.step) if frame.end > today else 0
-    horizon = first + ask.horizon // frame.step
+    most = (ask.horizon + 2 * DAY) // frame.step
+    dates = _dates(ask.calendar, frame.end, frame.step, most)
+    begun = int(dates[0] == _dates(ask.calendar, frame.cutoff, frame.step, 1)[0])  # of the first, a part is left only
+    horizon = int(np.searchsorted(dates, dates[0] + ask.horizon // DAY + begun))
+    begins = np.flatnonzero(np.diff(dates[:horizon], prepend=dates[0] - 1))
     limits = np.array([math.inf if item.limit is None else item.limit for item in items])
-    peaks, highest, steps = day_maxima(frame, horizon, first, np.array(LEVELS), limits, np.array(CHANCES))
-    days = tuple(today + number * DAY for number in range(peaks.shape[2]))
+    peaks, highest, steps = day_maxima(
+        frame, horizon, begins, np.array(LEVELS), limits, np.array(CHANCES), ask.calendar
+    )
+    days = tuple(_midnight(date) for date in dates[begins].tolist())
+    zone = ZoneInfo(ask.calendar.timezone)
     for row, item in enumerate(items):
         if not np.isfinite(peaks[row]).all():
             yield item.history.key.series_id, "too short: no error is known before its end"
             continue
-        seen, first_seen = _days_seen(item.history)
+        seen, first_seen = _days_seen(item.history, ask.calendar)
         yield Outlook(
             key=item.history.key,
             unit=item.history.unit,
@@ -198,17 +209,24 @@ def _of_group(ask: Ask, items: Sequence[_Item]) -> Iterator[Outlook | Skipped]:
             highest=highest[row],
             limit=item.limit,
             reached=tuple(
-                frame.cutoff + int(step) * frame.step if math.isfinite(step) else None for step in steps[row]
+                (frame.cutoff + int(step) * frame.step).astimezone(zone) if math.isfinite(step) else None
+                for step in steps[row]
             ),
         )
 
 
-def _days_seen(history: Series) -> tuple[FloatArray, datetime]:
-    first = floor(history.start, DAY)
-    before = (history.start - first) // history.step
-    of_a_day = DAY // history.step
-    days = -(-(before + len(history)) // of_a_day)
-    padded = np.full(days * of_a_day, -np.inf)
-    padded[before : before + len(history)] = np.where(np.isnan(history.values), -np.inf, history.values)
-    highest = padded.reshape(days, of_a_day).max(axis=1)
-    return np.where(np.isfinite(highest), highest, np.nan), first
+def _days_seen(history: Series, calendar: Calendar) -> tuple[FloatArray, datetime]:
+    dates = _dates(calendar, history.start, history.step, len(history))
+    highest = np.full(dates[-1] - dates[0] + 1, -np.inf)
+    np.maximum.at(highest, dates - dates[0], np.where(np.isnan(history.values), -np.inf, history.values))
+    return np.where(np.isfinite(highest), highest, np.nan), _midnight(int(dates[0]))
+
+
+def _dates(calendar: Calendar, start: datetime, step: timedelta, count: int) -> IntArray:
+    """Return the date of each step where the calendar is of, in days since 1970."""
+    local = stamps(start, step, count) + calendar.offsets(start, step, count)
+    return np.asarray(local // DAY.total_seconds(), dtype=np.int64)
+
+
+def _midnight(date: int) -> datetime:
+    return from_epoch(date * DAY.total_seconds())

@@ -53,8 +53,8 @@ def peaks_report(
         ),
         notes=(
             f"Series finer than {ask.step} were aggregated to the highest value of each step; at most "
-            f"{ask.history.days} days of each were learnt from. Days are of UTC; the first is what is left of the day "
-            "of the last value.",
+            f"{ask.history.days} days of each were learnt from. Days are of {ask.calendar.timezone}; the first is what "
+            "is left of the day of the last value.",
             "A forecast knows the past of its series only: no launch, holiday or migration that is not in it.",
         ),
         skipped=tuple(skipped),

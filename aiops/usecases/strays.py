@@ -32,7 +32,8 @@ def strays(
         rule: The rule of pushed series.
         now: The present.
     """
-    held = {alert.fingerprint for group in groups for alert in group.firing}
+    services = [each.services.series for each in monitors.values() if each.services is not None]
+    held = {alert.fingerprint for group in (*groups, *services) for alert in group.firing}
     found = []
     for name, (alert, since) in firing.items():
         if name in held:

@@ -23,14 +23,18 @@ class Warmed:
         first: Number of the first step of the history, counted since 1970.
         values: The history, shape ``[n, length]``; NaN is a gap.
         state: What the scorer has learnt of it, in the order of the series.
+        residuals: By how much the end of the history was above what was expected, shape ``[n, kept]``.
     """
 
     first: int
     values: FloatArray
     state: ScorerState
+    residuals: FloatArray
 
 
-def warm_up(scorer: Scorer, series: Sequence[Series], tables: Sequence[BandTable], query: str) -> Warmed:
+def warm_up(
+    scorer: Scorer, series: Sequence[Series], tables: Sequence[BandTable], query: str, *, keep: int = 0
+) -> Warmed:
     """Replay the history of series on one grid of whole multiples of their step since 1970; a thread may do it.
 
     Args:
@@ -38,6 +42,7 @@ def warm_up(scorer: Scorer, series: Sequence[Series], tables: Sequence[BandTable
         series: At least one; all from the same start to the same end.
         tables: The champion's forecasts, after those of the champion before it.
         query: What the series were read by.
+        keep: Columns at the end of which the residuals are wanted.
     """
     seconds = series[0].step.total_seconds()
     first = round(epoch_seconds(series[0].start) / seconds)
@@ -46,9 +51,18 @@ def warm_up(scorer: Scorer, series: Sequence[Series], tables: Sequence[BandTable
     for table in tables:
         bands.use(table, [each.key for each in series])
     state = scorer.start(len(series))
-    for _ in scorer.warm_up(state, _columns(values, first, seconds, bands), values.shape[1]):
+    length = values.shape[1]
+    kept = np.full((len(series), min(keep, length)), np.nan)
+
+    def watched() -> Iterator[Points]:
+        for index, points in enumerate(_columns(values, first, seconds, bands), start=kept.shape[1] - length):
+            if index >= 0:  # before the column is learnt: as it will be when it is scored
+                kept[:, index] = points.values - scorer.interval(state, points)[0]
+            yield points
+
+    for _ in scorer.warm_up(state, watched(), length):
         pass
-    return Warmed(first=first, values=values, state=state)
+    return Warmed(first=first, values=values, state=state, residuals=kept)
 
 
 def _columns(values: FloatArray, first: int, seconds: float, bands: Bands) -> Iterator[Points]:

@@ -43,11 +43,18 @@ fit.forecast(known)  # compiles
 before = time.process_time()
 fit.forecast(known)
 of_refit = (time.process_time() - before) / len(known.keys)
+alone = [frame(seeds[row : row + 1]) for row in range(min(len(seeds), 200))]
+fits = [Fleet().fit(each, 288, LEVELS) for each in alone]
+before = time.process_time()
+for fit, each in zip(fits, alone):
+    fit.forecast(each)
+of_single = (time.process_time() - before) / len(alone)
 # Of this program alone: what getrusage calls the peak is inherited from the one that started it.
 status = open("/proc/self/status").read()
 peak = int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9
 print(json.dumps({"series": size, "forecast": made, "core_seconds": busy, "seconds": time.perf_counter() - began,
-                  "peak_gb": peak, "refits_a_core_second": 1 / of_refit}))
+                  "peak_gb": peak, "refits_a_core_second": 1 / of_refit,
+                  "single_refits_a_core_second": 1 / of_single}))
 """
 
 
@@ -78,6 +85,7 @@ def measure(model: str, seeds: Sequence[FloatArray], sizes: Sequence[int]) -> di
     return {
         "series_a_core_second": rate,
         "refits_a_core_second": runs[-1]["refits_a_core_second"],
+        "single_refits_a_core_second": runs[-1]["single_refits_a_core_second"],
         "sizes": runs,
         "hours_of_100k_on_one_core": 100_000 / rate / 3600,
     }

@@ -14,6 +14,7 @@ from aiops.backtest.forecasts import SMALLEST
 from aiops.forecasting.accuracy import absolute_scale, mean_of_known, pinball_loss
 from aiops.forecasting.naive import SeasonalNaive
 from aiops.series import FloatArray, Frame
+from benchmarks.forecasting import chance
 from benchmarks.forecasting.windows import Window
 
 LEVELS = np.array([0.1, 0.5, 0.9, 0.95, 0.99])
@@ -76,10 +77,20 @@ def naive_quantiles(window: Window, period: timedelta, last: timedelta | None = 
     return np.asarray(point + (np.quantile(known, LEVELS) if len(known) else np.zeros(len(LEVELS)))[:, None])
 
 
-def relative(own: Losses, naive: Losses, windows: Sequence[Window]) -> dict[str, Any]:
-    """Compare two forecasters: means over the windows of a series, then geometric and arithmetic means over series."""
+def relative(
+    own: Losses, naive: Losses, windows: Sequence[Window], chosen: NDArray[np.bool_] | None = None
+) -> dict[str, Any]:
+    """Compare two forecasters: means over the windows of a series, then geometric and arithmetic means over series.
+
+    Args:
+        own: One of them.
+        naive: The other.
+        windows: On these.
+        chosen: Which of the windows count, shape ``[n]``; None means all.
+    """
     ids = np.array([window.series_id for window in windows])
-    comparable = ~np.isnan(own.scaled).any(axis=0) & ~np.isnan(naive.scaled).any(axis=0)
+    asked = np.ones(len(windows), dtype=np.bool_) if chosen is None else chosen
+    comparable = asked & ~np.isnan(own.scaled).any(axis=0) & ~np.isnan(naive.scaled).any(axis=0)
     names = np.unique(ids[comparable])
     mine = np.array([own.scaled[:, comparable & (ids == name)].mean(axis=1) for name in names])  # [series, 3]
     theirs = np.array([naive.scaled[:, comparable & (ids == name)].mean(axis=1) for name in names])
@@ -87,7 +98,7 @@ def relative(own: Losses, naive: Losses, windows: Sequence[Window]) -> dict[str,
     of_windows = (own.scaled[:, comparable] + SMALLEST) / (naive.scaled[:, comparable] + SMALLEST)
     found: dict[str, Any] = {
         "windows": int(comparable.sum()),
-        "left_out_flat_or_missing": int((~comparable).sum()),
+        "left_out_flat_or_missing": int((asked & ~comparable).sum()),
         "series": len(names),
         "worse_share": float((ratio[:, 0] > 1).mean()),
     }
@@ -101,20 +112,26 @@ def relative(own: Losses, naive: Losses, windows: Sequence[Window]) -> dict[str,
     return found
 
 
-def calibration(own: Losses, windows: Sequence[Window]) -> dict[str, dict[str, float]]:
-    """Return coverage and hit rates over all windows, and by dataset group."""
-    groups = np.array([window.group for window in windows])
+def calibration(own: Losses, windows: Sequence[Window]) -> dict[str, dict[str, Any]]:
+    """Return coverage and hit rates over all windows, and by dataset group.
+
+    With each, where it lies in 95 of 100 draws of such windows (``..._interval``), and, of a group, where it would lie
+    by chance alone, were the group drawn from all (``..._by_chance``).
+    """
+    groups, ids = np.array([window.group for window in windows]), np.array([window.series_id for window in windows])
     scored = ~np.isnan(own.inside)
-    return {
-        name: _calibration(own, scored & ((groups == name) | (name == "all")))
-        for name in ["all", *np.unique(groups[scored])]
-    }
-
-
-def _calibration(own: Losses, chosen: NDArray[np.bool_]) -> dict[str, float]:
-    return {
-        "windows": int(chosen.sum()),
-        "coverage_80": float(own.inside[chosen].mean()),
-        "hits_0.95": float(own.below[3, chosen].mean()),
-        "hits_0.99": float(own.below[4, chosen].mean()),
-    }
+    found: dict[str, dict[str, Any]] = {}
+    for name in ["all", *np.unique(groups[scored])]:
+        chosen = scored & ((groups == name) | (name == "all"))
+        found[name] = {"windows": int(chosen.sum()), "series": len(np.unique(ids[chosen]))}
+        for figure, (rates, promise) in {
+            "coverage_80": (own.inside, 0.8),
+            "hits_0.95": (own.below[3], 0.95),
+            "hits_0.99": (own.below[4], 0.99),
+        }.items():
+            found[name][figure] = float(rates[chosen].mean())
+            found[name][f"{figure}_interval"] = chance.interval(rates[chosen], ids[chosen].tolist())
+            if name != "all":
+                few = ids[chosen].tolist()
+                found[name][f"{figure}_by_chance"] = chance.by_chance(rates[scored], ids[scored].tolist(), few, promise)
+    return found

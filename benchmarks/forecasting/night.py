@@ -1,6 +1,7 @@
 """What a night of a fleet costs: `aiops forecast` on a folder, one process, two, and Ray beside each other.
 
 python -m benchmarks.forecasting.night --sizes 1000,3000,10000
+python -m benchmarks.forecasting.night --one-csv 1000
 
 Series are real ones, each with a scale, an offset and a phase of its own. All processes of a run are watched from
 outside: their memory (a page that several share is counted once) and the time that they computed. The time on the wall
@@ -25,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet
 
 from aiops.adapters.folder import FolderSource
@@ -73,6 +75,7 @@ class Run:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.forecasting.night", description=__doc__)
     parser.add_argument("--sizes", default="1000,3000,10000", help="series of the fleets")
+    parser.add_argument("--one-csv", type=int, help="only: the memory that so many series in one CSV file take")
     parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
     options = parser.parse_args()
     data = os.environ.get("AIOPS_DATA_DIR")
@@ -82,6 +85,9 @@ def main() -> int:
     histories = [window.history.values for window in day_ahead(FolderSource(Path(data) / "forecast"))]
     longest = max(len(each) for each in histories)
     seeds = np.array([each for each in histories if len(each) == longest])
+    if options.one_csv:
+        print(one_csv(seeds, options.one_csv))
+        return 0
     sizes = [int(size) for size in options.sizes.split(",")]
     found: dict[str, Any] = {"schema": 1, "points": longest, "load_before": os.getloadavg()[0], "engines": {}}
     with tempfile.TemporaryDirectory(prefix="aiops-night-") as name:
@@ -136,6 +142,21 @@ def write(folder: Path, seeds: FloatArray, size: int) -> None:
         ids = pa.DictionaryArray.from_arrays(np.repeat(np.arange(len(part), dtype=np.int32), len(stamps)), names)
         columns = {"series_id": ids, "timestamp": np.tile(stamps, len(part)), "value": part.ravel()}
         pa.parquet.write_table(pa.table(columns), folder / f"part{number:04}.parquet")
+
+
+def one_csv(seeds: FloatArray, size: int) -> str:
+    """Return what a fleet in one CSV file takes, which is read whole."""
+    with tempfile.TemporaryDirectory(prefix="aiops-night-") as name:
+        folder = Path(name)
+        write(folder / "parts", seeds, size)
+        (folder / "fleet").mkdir()
+        with (folder / "fleet" / "fleet.csv").open("wb") as file:
+            for number, path in enumerate(sorted((folder / "parts").iterdir())):
+                options = pyarrow.csv.WriteOptions(include_header=number == 0)
+                pyarrow.csv.write_csv(pa.parquet.read_table(path), file, options)
+        run = measured(folder / "fleet", ["--workers", "1"])
+        written = (folder / "fleet" / "fleet.csv").stat().st_size / 1e9
+    return f"{run.series} series in one CSV file of {written:.2f} GB, one process: {run.peak_gb:.2f} GB"
 
 
 def measured(folder: Path, how: list[str]) -> Run:

@@ -43,7 +43,7 @@ def day_ahead(source: FolderSource) -> list[Window]:
     """Return the windows of a day of 5-minute steps: four a series, 672 steps apart, the last at its end."""
     return [
         window
-        for entry, series in _read(source)
+        for entry, series in read(source)
         if series.step == FIVE_MINUTES and entry.metadata["kind"] != "counter" and _length(series) >= SHORTEST_SERIES
         for window in _windows(entry, series, horizon=DAY // FIVE_MINUTES, stride=672, history=HISTORY // FIVE_MINUTES)
     ]
@@ -55,7 +55,7 @@ def week_ahead(source: FolderSource) -> list[Window]:
     The hours of M4 are left out: they have a protocol of their own.
     """
     found: list[Window] = []
-    for entry, series in _read(source):
+    for entry, series in read(source):
         if entry.metadata["dataset"] == M4 or entry.metadata["kind"] == "counter" or HOUR % series.step:
             continue
         if _length(series) >= SHORTEST_SERIES:
@@ -67,8 +67,8 @@ def week_ahead(source: FolderSource) -> list[Window]:
 def m4(source: FolderSource) -> list[Window]:
     """Return the competition's windows: the last 48 hours out, all before them in."""
     return [
-        Window(group=M4, history=_part(series, 0, len(series) - M4_HORIZON), truth=series.values[-M4_HORIZON:])
-        for _, series in _read(source, M4)
+        Window(group=M4, history=part(series, 0, len(series) - M4_HORIZON), truth=series.values[-M4_HORIZON:])
+        for _, series in read(source, M4)
     ]
 
 
@@ -101,11 +101,12 @@ def _windows(entry: Entry, series: Series, *, horizon: int, stride: int, history
         end = len(series) - horizon - back * stride
         if end < SHORTEST_SERIES // series.step - horizon - (CUTOFFS - 1) * stride or end < horizon:
             continue
-        known = _part(series, max(end - history, 0), end)
+        known = part(series, max(end - history, 0), end)
         yield Window(group=entry.metadata["dataset"], history=known, truth=series.values[end : end + horizon])
 
 
-def _part(series: Series, first: int, last: int) -> Series:
+def part(series: Series, first: int, last: int) -> Series:
+    """Return the points from ``first`` to before ``last``."""
     return Series(
         key=series.key,
         start=series.start + first * series.step,
@@ -119,6 +120,7 @@ def _length(series: Series) -> timedelta:
     return len(series) * series.step
 
 
-def _read(source: FolderSource, dataset: str | None = None) -> Iterator[tuple[Entry, Series]]:
+def read(source: FolderSource, dataset: str | None = None) -> Iterator[tuple[Entry, Series]]:
+    """Return the series of one dataset, or of all, with what the index says of them."""
     entries = [entry for entry in source.entries() if dataset in (None, entry.metadata["dataset"])]
     return zip(entries, source.read(entries).series, strict=True)

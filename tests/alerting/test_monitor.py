@@ -75,6 +75,8 @@ def monitor(spec, name="m", head=HEAD):
         (monitor("query: a\n  rule: {pageScore: 1.5}"), "f.yaml:6: spec.rule.pageScore is 1.5: input should be less"),
         (monitor("query: a\n  detectors: [adwin, magic]"), "distinct names out of fleet, residual, halfspace"),
         (monitor("query: a\n  detectors: [adwin, adwin]"), "; got adwin, adwin"),
+        (monitor("query: a\n  together: magic"), "f.yaml:6: spec.together is 'magic'"),
+        (monitor("query: a\n  together: ecod\n  groupBy: []"), "groupBy has to say what is one"),
         (monitor("query: a\n  rule: {pageScore: 0.5}"), "0 < clear_score <= ticket_score <= page_score <= 1"),
         (
             monitor("query: a\n  rule: {pageAftr: 1m}"),

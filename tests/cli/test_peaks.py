@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -96,12 +97,32 @@ def test_a_limit_on_the_command_line_is_for_those_without_one(fleet):
     assert rows["shop"]["reached_90%"] is not None
 
 
+def test_days_are_those_of_the_place_across_a_change_of_clocks(tmp_path):
+    berlin = ZoneInfo("Europe/Berlin")
+    (tmp_path / "fleet").mkdir()
+    stamps = [END - 3600 * (DAYS * 24 - row) for row in range(DAYS * 24)]
+    closed = {at: datetime.fromtimestamp(at, berlin).weekday() != 6 for at in stamps}
+    rows = [f"{at},{10 if shut else 50}" for at, shut in closed.items()]  # open on Sundays only, from midnight on
+    (tmp_path / "fleet" / "market.csv").write_text("\n".join(["timestamp,value", *rows]) + "\n")
+    place = ("--forecaster", "fleet@Europe/Berlin,DE", "--horizon", "42d")
+    said = run("--output", "days.csv", *place, cwd=tmp_path)
+    assert said.returncode == 0, said.stderr
+    with (tmp_path / "days.csv").open(newline="") as text:
+        found = {datetime.fromisoformat(row["day"]).date(): float(row["q0.5"]) for row in csv.DictReader(text)}
+    first = datetime.fromtimestamp(END, berlin).date()
+    assert list(found) == [first + timedelta(days=number) for number in range(43)]  # of the first, the rest
+    assert {day.isoformat() for day, peak in found.items() if peak > 30} == {
+        day.isoformat() for day in found if day.weekday() == 6
+    }
+
+
 @pytest.mark.parametrize(
     ("option", "words"),
     [
         (["--horizon", "36h"], "give whole days"),
         (["--step", "7h"], "does not divide a day"),
         (["--limit", "nan"], "give a number"),
+        (["--forecaster", "prophet"], "peaks are told by fleet"),
         (["--ray-address", "ray://x:1"], "goes with --engine ray"),
     ],
 )

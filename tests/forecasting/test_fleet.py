@@ -170,7 +170,7 @@ def test_bands_cover_the_horizon_once():
 def test_quantiles_of_errors_are_those_of_the_sample_where_all_steps_are_alike():
     errors = np.random.default_rng(0).normal(0, 1, (14, 288))
     out = np.empty((3, 288))
-    spread(errors, 288, np.array([0.1, 0.5, 0.9]), out)
+    spread(errors, 288, np.array([0.1, 0.5, 0.9]), np.zeros(288), out)
     np.testing.assert_allclose(out.mean(axis=1), [-1.28, 0, 1.28], atol=0.12)
 
 
@@ -178,8 +178,21 @@ def test_quantiles_know_at_what_time_of_day_errors_are_large():
     errors = np.random.default_rng(0).normal(0, 1, (14, 288))
     errors[:, 144:] *= 10
     out = np.empty((1, 288))
-    spread(errors, 288, np.array([0.9]), out)
+    spread(errors, 288, np.array([0.9]), np.zeros(288), out)
     assert out[0, 200:].mean() > 3 * out[0, :90].mean()
+
+
+def test_errors_of_one_origin_that_go_together_are_fewer_than_they_look():
+    random, levels = np.random.default_rng(0), np.array([0.1, 0.9])
+    covered = {0.0: 0, 1.0: 0}
+    for _ in range(500):
+        of_origins = random.normal(0, 1, 10)
+        for together in covered:
+            out = np.empty((2, 28))
+            spread(np.repeat(of_origins[:-1, None], 28, axis=1), 24, levels, np.full(28, together), out)
+            covered[together] += out[0, 5] <= of_origins[-1] <= out[1, 5]
+    assert covered[0.0] < 375
+    assert 385 < covered[1.0] < 430
 
 
 def test_an_exact_season_is_forecast_exactly():

@@ -7,7 +7,7 @@ import pytest
 
 from aiops.errors import DataError
 from aiops.forecasting.fleet.forecaster import Fleet
-from aiops.forecasting.fleet.maximum import steps_to, window_maximum
+from aiops.forecasting.fleet.maximum import day_maxima, steps_to, window_maximum
 from aiops.series import Frame, SeriesKey
 
 DAY = 24
@@ -122,6 +122,18 @@ def test_when_a_disk_is_full_lies_within_the_interval():
         first = int(np.argmax(y[33 * DAY :] >= growth[33 * DAY] + 6.0)) + 1
         caught += steps[0] <= first <= steps[2]
     assert caught >= 6
+
+
+def test_the_highest_of_many_days_is_where_it_is_told_and_not_below_the_highest_of_one():
+    """Of random walks no day ahead is like a day before: what a month adds is seen by few origins or none."""
+    walks = np.random.default_rng(0).normal(0, 1, (40, 49 * DAY)).cumsum(axis=1) + 1000
+    history, truth = frame(*walks[:, : 28 * DAY]), walks[:, 28 * DAY :].max(axis=1)
+    never = np.full(len(walks), np.inf)
+    peaks, highest, _ = day_maxima(history, 21 * DAY, np.arange(0, 21 * DAY, DAY), CHANCES, never, CHANCES)
+    assert (highest >= peaks.max(axis=2) - 1e-9).all()
+    below = (truth[:, None] <= highest).mean(axis=0)
+    assert below[0] < 0.3
+    assert below[2] > 0.75
 
 
 def test_a_limit_out_of_reach_is_infinitely_far_and_silence_says_nothing():

@@ -167,8 +167,8 @@ class Stage:
         path = "--output=jsonpath={.status.readyReplicas}"
         return int(self.api.kubectl("get", "deployment", name, f"--namespace={self.name}", path) or 0)
 
-    def events(self, name: str = "web") -> list[tuple[str, str]]:
-        found = self.core.list_namespaced_event(self.name).items
+    def events(self, name: str = "web", kind: str = KIND) -> list[tuple[str, str]]:
+        found = self.core.list_namespaced_event(self.name, field_selector=f"involvedObject.kind={kind}").items
         return [(str(each.reason), str(each.message)) for each in found if each.involved_object.name == name]
 
     def leave(self) -> None:

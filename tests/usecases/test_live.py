@@ -206,6 +206,45 @@ def test_trouble_is_told_explained_sent_again_and_resolved(prometheus, tmp_path)
     assert health.troubles == ()
 
 
+def test_metrics_that_part_are_told_as_one_service_that_says_which(prometheus, tmp_path):
+    """Errors rise while the load falls; each alone is where it often is, and nobody is told of it."""
+    random = np.random.default_rng(0)
+    n, parting = HISTORY + LIVE, slice(HISTORY + 20, HISTORY + 32)
+    common, side = random.normal(size=n), np.ones(n)
+    common[parting], side[parting] = random.normal(0.9, 0.2, 12), -1
+    load = 1000 + 60 * side * common + 6 * random.normal(size=n)
+    errors = 40 + 3 * common + 0.3 * random.normal(size=n)
+    for name, values in (("load", load), ("errors", errors)):
+        write(prometheus.url, f"live_together_{name}", checkout=values)
+    query = '{__name__=~"live_together_.*"}'
+    monitor(tmp_path / "monitors.yaml", query, detectors=["fleet"], together="ecod", rule={"alertsAWeek": 100})
+
+    async def run():
+        with run_alertmanager() as server:
+            async with service(prometheus.url, server.url, tmp_path) as running:
+                await running.until(lambda: running.live.health().ready)
+                assert running.monitor.series == 2
+                await running.until(lambda: listed(server.url))
+                (alert,) = listed(server.url)
+                await running.until(lambda: not listed(server.url))
+        return alert
+
+    alert = asyncio.run(run())
+    assert alert["labels"] == {
+        "alertname": "SeriesAnomalous",
+        "severity": "page",
+        "service": "checkout",
+        "team": "shop",
+    }
+    words, begin = alert["annotations"], START + parting.start * MINUTE
+    assert begin <= datetime.fromisoformat(alert["startsAt"]) <= begin + 3 * MINUTE
+    assert words["series"] == 'service{service="checkout"}'
+    assert words["series_count"] == "1", "no metric of it is odd alone"
+    assert "live_together_load" in words["why"]
+    assert "live_together_errors" in words["why"]
+    assert words["runbook"] == "https://example.com/runbooks/traffic"
+
+
 def test_while_prometheus_is_silent_nothing_is_scored_and_nobody_paged_and_then_it_catches_up(
     fresh_prometheus, tmp_path
 ):

@@ -167,7 +167,7 @@ def _offsets(learned: Learned, day: int, levels: FloatArray) -> FloatArray:
     from aiops.forecasting.fleet.spread import narrowing, spread
 
     offsets = np.empty((len(levels), len(learned.path)))
-    spread(learned.errors, day, levels, offsets)
+    spread(learned.errors, day, levels, np.zeros(len(learned.path)), offsets)
     offsets *= np.outer(narrowing(levels), learned.stretch)
     # The combination is the median already, even where it erred to one side only.
     offsets[levels <= 0.5] = np.minimum(offsets[levels <= 0.5], 0.0)

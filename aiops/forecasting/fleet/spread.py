@@ -31,7 +31,7 @@ BLOCKS = 48
 
 
 @compiled
-def spread(errors: FloatArray, day: int, levels: FloatArray, out: FloatArray) -> None:
+def spread(errors: FloatArray, day: int, levels: FloatArray, together: FloatArray, out: FloatArray) -> None:
     """Fill the quantiles of the errors of one series at each step.
 
     An error d steps away, so many days ago, weighs ``fade ** days * (exp(-d / near) + far exp(-d / two days))``.
@@ -40,6 +40,8 @@ def spread(errors: FloatArray, day: int, levels: FloatArray, out: FloatArray) ->
         errors: Observed minus forecast, shape ``[n_origins, horizon]``, the latest origin last; NaN is skipped.
         day: Steps of a day.
         levels: Quantile levels, increasing, shape ``[q]``.
+        together: How far errors of one origin go together at each step, 0 to 1, shape ``[horizon]``: with 1 the error
+            that is still to come has the weight of a whole origin, with 0 that of one step.
         out: Shape ``[q, horizon]``; NaN if no error is known.
     """
     count, horizon = errors.shape
@@ -72,14 +74,16 @@ def spread(errors: FloatArray, day: int, levels: FloatArray, out: FloatArray) ->
         for h in range(horizon):
             distance = abs(h - centre)
             closeness[h] = np.exp(-distance / near) + far * np.exp(-distance / (FAR_DAYS * day))
-        total = 0.0
+        total = origin_mass = 0.0
         for h in range(horizon):
             total += mass[h] * closeness[h]
+            origin_mass += closeness[h]
+        to_come = UNSEEN * (1.0 + together[first] * (origin_mass - 1.0))
         below = 0.0
         q = 0
         for at in range(known):
             below += fade[at] * closeness[step[at]]
-            while q < len(levels) and below >= levels[q] * total + _unseen(levels[q]):
+            while q < len(levels) and below >= levels[q] * total + to_come * _beyond(levels[q]):
                 out[q, first:last] = value[at]
                 q += 1
             if q == len(levels):
@@ -90,11 +94,11 @@ def spread(errors: FloatArray, day: int, levels: FloatArray, out: FloatArray) ->
 
 
 @compiled
-def _unseen(level: float) -> float:
-    """Return the weight to pass beyond a share of ``level``: an unseen error above the median lies above, and below."""
+def _beyond(level: float) -> float:
+    """Return the share of what is to come that a level passes by: it lies beyond all seen, above and below."""
     if level > 0.5:
-        return UNSEEN * level
-    return -UNSEEN * (1.0 - level) if level < 0.5 else 0.0
+        return level
+    return -(1.0 - level) if level < 0.5 else 0.0
 
 
 @compiled
