@@ -74,6 +74,8 @@ SCALER_FLOOR: Final = "aiops_scaler_floor_replicas"
 SCALER_READY: Final = "aiops_scaler_ready_replicas"
 SCALER_MODE: Final = "aiops_scaler_mode"
 SCALER_PHASE: Final = "aiops_scaler_phase"
+SCALER_ROOM: Final = "aiops_scaler_room_replicas"
+SCALER_SHORTAGE: Final = "aiops_scaler_shortage_probability"
 SCALER_LOSS_RATIO: Final = "aiops_scaler_loss_ratio"
 SCALER_FORECAST_AGE: Final = "aiops_scaler_forecast_age_seconds"
 SCALER_ROLLBACKS: Final = "aiops_scaler_rollbacks_total"
@@ -116,6 +118,8 @@ _METRICS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     SCALER_READY: ("Replicas that serve.", _SCALER),
     SCALER_MODE: ("1 for the mode in force, 0 for the others.", (*_SCALER, "mode")),
     SCALER_PHASE: ("1 for where the guard stands, 0 for the others.", (*_SCALER, "phase")),
+    SCALER_ROOM: ("Most replicas that maxReplicas, quota and nodes, as far as they are known, let exist.", _SCALER),
+    SCALER_SHORTAGE: ("Chance that demand needs more than that within the window.", (*_SCALER, "window")),
     SCALER_LOSS_RATIO: ("How many times the loss of reactive scaling forecasts had over two hours.", _SCALER),
     SCALER_FORECAST_AGE: ("Time since the newest observation of the forecast in use was known.", _SCALER),
     SCALER_ROLLBACKS: ("Changes that were taken back because they did harm.", _SCALER),

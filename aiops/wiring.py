@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from aiops.alerting.monitor import AnomalyMonitor
     from aiops.alerting.rules import AlertRule
     from aiops.backtest.detection_report import Detected
+    from aiops.detection.combiner import CombinedDetector, Combiner
+    from aiops.detection.fleet import FleetDetector
     from aiops.usecases.live import Limits, Live
 
 _ALERTMANAGER_SECONDS = 10.0
@@ -74,6 +76,7 @@ class LiveRequest:
         registry: Where the champion is: an SQLite file or an MLflow server; None to serve without one.
         model: Name of the registered model.
         state: Folder for what has to survive a restart.
+        combiner: File of what was learnt from labels; None for the fleet detector alone.
         limits: How much it takes upon itself.
     """
 
@@ -81,6 +84,7 @@ class LiveRequest:
     registry: str | None
     model: str
     state: Path
+    combiner: Path | None = None
     limits: Limits
 
 
@@ -233,7 +237,6 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
     from aiops.adapters.kept_trees import KeptTrees
     from aiops.adapters.monitor_file import MonitorFile
     from aiops.adapters.outbox import Outbox
-    from aiops.detection.catalog import detector
     from aiops.detection.scorer import Scorer
     from aiops.usecases.live import Live
 
@@ -244,7 +247,7 @@ async def live(asked: LiveRequest, configured: Settings) -> AsyncIterator[Live]:
         try:
             yield Live(
                 clock=time,
-                scorer=Scorer([detector(_DETECTOR)]),
+                scorer=Scorer([_fleet(asked.combiner)]),
                 outbox=outbox,
                 source=prometheus(None, configured),
                 watched=None if asked.watch is None else MonitorFile(asked.watch),
@@ -270,11 +273,37 @@ def _links(configured: Settings) -> Links:
     )
 
 
-def score_folder(source: Path, output: Path, budget: float, advance: Callable[[int, int], None]) -> FolderScored:
+def train_combiner(
+    source: Path, state: Path | None, configured: Settings, advance: Callable[[int, int], None]
+) -> tuple[Combiner, tuple[tuple[str, str], ...]]:
+    """Learn from the series of a folder that have labels, or verdicts in the state folder of the service.
+
+    Also returns (series id, reason) of what was left out.
+
+    Raises:
+        DataError: If the folder has no telemetry, or what can be learnt from is too little.
+        ConfigError: If LightGBM is not installed, or the state folder has no feedback.
+    """
+    from aiops.adapters.feedback_file import FeedbackFile
+    from aiops.adapters.folder import FolderSource
+    from aiops.adapters.labelled_folder import Labelled
+    from aiops.detection.combiner_fit import learn, lesson
+
+    told = [] if state is None else FeedbackFile(state / "feedback.sqlite").judged(clock(configured).now())
+    labelled = Labelled(FolderSource(source), told)
+    lessons = [lesson(each) for each in labelled.examples(advance)]
+    if not lessons:
+        raise DataError(f"nothing to learn from in {source}; the first: {labelled.skipped[0][1]}")
+    return learn(lessons), tuple(labelled.skipped)
+
+
+def score_folder(
+    source: Path, output: Path, budget: float, combiner: Path | None, advance: Callable[[int, int], None]
+) -> FolderScored:
     """Score a folder, series by series, and write ``series_id,timestamp,score,alert``: one line a row.
 
     Raises:
-        ConfigError: If the budget is not positive, or the file cannot be written.
+        ConfigError: If the budget is not positive, the combiner is none, or the file cannot be written.
         DataError: If the folder has no telemetry, or none of it can be used.
     """
     import csv
@@ -284,6 +313,7 @@ def score_folder(source: Path, output: Path, budget: float, advance: Callable[[i
     from aiops.adapters.whole_file import whole_file
     from aiops.usecases.score_rows import score_rows
 
+    watching = _fleet(combiner)
     if not 0 < budget < float("inf"):
         raise ConfigError(f"--budget {budget}: give a positive number of alerts a week")
     folder = FolderSource(source)
@@ -297,7 +327,7 @@ def score_folder(source: Path, output: Path, budget: float, advance: Callable[[i
             if isinstance(found, DataError):
                 skipped.append((entry.name, str(found)))
                 continue
-            scored = score_rows(found.stamps, found.values, entry.step, budget)
+            scored = score_rows(found.stamps, found.values, entry.step, budget, watching)
             columns = (found.stamps.tolist(), scored.scores.tolist(), scored.alerts.tolist())
             writer.writerows(
                 (entry.name, int(at) if at == int(at) else at, odd, int(told))
@@ -307,6 +337,14 @@ def score_folder(source: Path, output: Path, budget: float, advance: Callable[[i
         if not series:
             raise DataError(f"not one of the {len(entries)} series of {source} can be used; the first: {skipped[0][1]}")
     return FolderScored(series=series, rows=rows, alerts=alerts, skipped=tuple(skipped))
+
+
+def _fleet(combiner: Path | None) -> FleetDetector | CombinedDetector:
+    from aiops.adapters.combiner_file import read_combiner
+    from aiops.detection.combiner import CombinedDetector
+    from aiops.detection.fleet import FleetDetector
+
+    return FleetDetector() if combiner is None else CombinedDetector(read_combiner(combiner))
 
 
 def backtest_detection(

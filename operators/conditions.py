@@ -107,6 +107,9 @@ def forecast_available(policy: ScalingPolicy, scaled: Scaled, lead_time: str) ->
         message = f"there is a forecast by {scaled.peak.model}, and present demand is unknown: {scaled.trouble}"
         return Condition(kind=kind, truth=Truth.UNKNOWN, reason=Reason.DATA_MISSING, message=message)
     message = f"forecasts by {scaled.peak.model}"
+    if Reason.FORECAST_FROZEN in (scaled.decision.reason, *scaled.decision.limits):
+        frozen = f"{message} do not change while demand does: they count as none"
+        return Condition(kind=kind, truth=Truth.FALSE, reason=Reason.FORECAST_FROZEN, message=frozen)
     if lead_time:
         message += f" for the next {duration_text(policy.forecast.window)}: {lead_time}"
     return Condition(kind=kind, truth=Truth.TRUE, reason="Fresh", message=message)

@@ -21,7 +21,7 @@ from aiops import telemetry, wiring
 from aiops.adapters.grpc_forecasts import GrpcForecasts
 from aiops.adapters.kubernetes_http import connect
 from aiops.adapters.probes import Heartbeat, Probes
-from aiops.cli.options import duration
+from aiops.cli.options import lasting
 from aiops.errors import ConfigError, ModelError, UpstreamError
 from aiops.forecasting.fleet.exhaustion import Exhaustion
 from aiops.ports import ForecastSource, LimitQuery, Peak, PeakQuery
@@ -84,9 +84,7 @@ def operate(
     namespace: NamespaceOption = None,
     interval: Annotated[
         timedelta,
-        typer.Option(
-            "--interval", parser=duration, metavar="DURATION", help="Time between turns where a spec cannot be read."
-        ),
+        lasting("--interval", "Time between turns where a spec cannot be read."),
     ] = timedelta(seconds=30),
     runbook: Annotated[
         str, typer.Option("--runbook", help="Where people read what to do after a roll-back; the alert carries it.")

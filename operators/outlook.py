@@ -139,12 +139,12 @@ class Outlook:
         share = 0.5 if before.get("status") == Truth.FALSE else 1.0
         soon = any(chance >= share * enough for chance, enough in zip(self.chances, SOON, strict=True))
         week, weeks = map(_percent, self.chances)
-        message = (
-            f"chance that demand needs more than {self.replicas} replicas ({self.what}): {week} within "
-            f"{WINDOWS[0].days} days, {weeks} within {WINDOWS[1].days}"
-        )
+        chances = f"{week} within {WINDOWS[0].days} days, {weeks} within {WINDOWS[1].days}"
+        enough = f"more than {self.replicas} replicas ({self.what})"
         if soon:
-            message += f"; {self._when()}: {_REMEDY[self.limit]}"
+            message = f"demand {self._needs(enough)}; the chance is {chances}; {_REMEDY[self.limit]}"
+        else:
+            message = f"demand needs {enough} with a chance of {chances}"
         if self.trouble:
             message += f"; as of {self.made:%Y-%m-%d %H:%M} UTC, since then: {self.trouble}"
         reason = NO_ROOM[self.limit] if soon else "EnoughRoom"
@@ -152,12 +152,13 @@ class Outlook:
             kind=kind, truth=Truth.FALSE if soon else Truth.TRUE, reason=reason, message=f"{message}{more}"
         )
 
-    def _when(self) -> str:
-        early, likely, late = (None if at is None else f"{at:%Y-%m-%d}" for at in self.dates)
-        weeks = f"more than {WINDOWS[1].days} days"
-        if likely is None:
-            return f"first on {early or f'a day in {weeks}'}, with one chance in ten"
-        return f"most likely by {likely}, between {early} and {late or f'in {weeks}'} with 80 %"
+    def _needs(self, enough: str) -> str:
+        early, likely, late = (
+            f"beyond {WINDOWS[1].days} days" if at is None else f"{at:%Y-%m-%d}" for at in self.dates
+        )
+        if self.dates[1] is None:
+            return f"may need {enough}, by {early} with one chance in ten"
+        return f"will likely need {enough} by {likely}" + ("" if early == late else f" (80 %: {early} to {late})")
 
 
 class Outlooks:

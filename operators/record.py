@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from aiops import telemetry
+from aiops.forecasting.fleet.exhaustion import WINDOWS
 from aiops.scaling.policy import Mode
 from aiops.scaling.reason import Reason
 from aiops.scaling.resource import PredictiveScalerSpec
 from aiops.scaling.state import Phase
 from aiops.usecases.scale import Scaled
+
+if TYPE_CHECKING:
+    from operators.outlook import Outlook
 
 Key = tuple[str, str]
 
@@ -63,6 +68,13 @@ class Record:
             rollbacks.inc()
         telemetry.counter(telemetry.DECISIONS).labels(str(mode), str(decision.reason)).inc()
 
+    def outlook(self, key: Key, found: Outlook | None) -> None:
+        """Note what is known of the weeks ahead."""
+        made = None if found is None or found.made is None else found
+        _set(telemetry.SCALER_ROOM, key, None if made is None else made.replicas)
+        for window, chance in zip(WINDOWS, made.chances if made is not None else (None, None), strict=True):
+            _set(telemetry.SCALER_SHORTAGE, (*key, f"{window.days}d"), chance)
+
     def unready(self, key: Key, reason: str) -> None:
         """Note a turn that could not decide because the spec cannot be followed."""
         for name in _GAUGES:
@@ -80,6 +92,7 @@ class Record:
     def forget(self, key: Key) -> None:
         """Take back what was said of a PredictiveScaler that is gone."""
         self._forecast_known.pop(key, None)
+        self.outlook(key, None)
         for name in _GAUGES:
             _set(name, key, None)
         for each in Mode:

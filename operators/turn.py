@@ -156,6 +156,7 @@ class Turns:
             if held is not None:  # setting replicas tells whether they are ours
                 self._memories.holds(scaler.key, control.adoption)
         world.record.turn(scaler.key, spec, scaled, now)
+        world.record.outlook(scaler.key, outlook)
         await self._telling.turn(scaler, seen, spec, scaled)
 
     def _refusal(self, key: Key) -> Obstacle | None:

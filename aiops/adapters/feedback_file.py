@@ -15,6 +15,7 @@ from aiops.adapters.alert_file import alert_of, body_of
 from aiops.alerting.alert import Alert, Severity
 from aiops.alerting.alert import fingerprint as fingerprint_of
 from aiops.alerting.feedback import Feedback, Verdict
+from aiops.alerting.feedback_labels import Told
 from aiops.errors import ConfigError, DataError
 from aiops.series import epoch_seconds, from_epoch
 
@@ -25,6 +26,9 @@ CREATE TABLE IF NOT EXISTS incidents (name TEXT PRIMARY KEY, fingerprint TEXT NO
 CREATE TABLE IF NOT EXISTS verdicts (
   sequence INTEGER PRIMARY KEY AUTOINCREMENT, alertname TEXT NOT NULL, scope TEXT NOT NULL, verdict TEXT NOT NULL,
   at REAL NOT NULL, until REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS judged (
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT, verdict TEXT NOT NULL, at REAL NOT NULL, body TEXT NOT NULL
 );
 """
 _REMEMBERED = timedelta(days=28)
@@ -39,7 +43,7 @@ class FeedbackFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: tuple[int, int] | None = None
+        self._seen: int | None = None
 
     def note(self, incidents: Mapping[str, Alert], now: datetime) -> None:
         """Keep incidents that were told, each under a name of its own, for four weeks; what fails is logged."""
@@ -54,9 +58,7 @@ class FeedbackFile:
     def changed(self) -> list[Feedback] | None:
         """Return all feedback in the order in which it was given; None if there is none since the last call."""
         try:
-            stamp = self._path.stat()
-            wal = self._path.with_name(f"{self._path.name}-wal")
-            seen = (stamp.st_mtime_ns, wal.stat().st_mtime_ns if wal.exists() else 0)
+            seen = self._path.stat().st_mtime_ns
             if seen == self._seen:
                 return None
             with closing(self._opened()) as file:
@@ -102,9 +104,32 @@ class FeedbackFile:
                     "INSERT INTO verdicts (alertname, scope, verdict, at, until) VALUES (?, ?, ?, ?, ?)",
                     (found.labels["alertname"], scope, verdict.value, begins, ends),
                 )
+                file.execute(
+                    "INSERT INTO judged (verdict, at, body) VALUES (?, ?, ?)", (verdict.value, begins, body_of(found))
+                )
         except sqlite3.Error as error:
             raise ConfigError(f"{self._path} cannot be written: {error}") from error
         return found
+
+    def judged(self, now: datetime) -> list[Told]:
+        """Return the incidents of the last four weeks, and all that were judged, in the order in which that was said.
+
+        Raises:
+            ConfigError: As ``told``.
+        """
+        told = self.told()
+        ends = {(each.fingerprint, each.starts_at): each.ends_at for each in told}
+        try:
+            with closing(self._opened()) as file:
+                rows = file.execute("SELECT verdict, at, body FROM judged ORDER BY sequence")
+                said = [(Verdict(verdict), from_epoch(at), alert_of(body)) for verdict, at, body in rows]
+        except (sqlite3.Error, ValueError, KeyError, TypeError, DataError) as error:
+            raise ConfigError(f"{self._path} cannot be read: {error}") from error
+        silent = [Told(alert=each, verdict=None, until=each.ends_at or now) for each in told]
+        return silent + [
+            Told(alert=each, verdict=verdict, until=each.ends_at or ends.get((each.fingerprint, each.starts_at)) or at)
+            for verdict, at, each in said
+        ]
 
     def _opened(self) -> sqlite3.Connection:
         try:

@@ -135,16 +135,6 @@ class ForecastComparison:
         """Return the summaries as rows of a table."""
         return [asdict(line) for line in self.summaries()]
 
-    def series_rows(self) -> list[dict[str, object]]:
-        """Return one row a series and model, with one column a level (``pinball_0.9``)."""
-        rows = []
-        for each in self.accuracies:
-            row = asdict(each)
-            losses = row.pop("pinball")
-            row.update({f"pinball_{level:g}": loss for level, loss in zip(self.levels, losses, strict=True)})
-            rows.append(row)
-        return rows
-
 
 def in_order(work: Callable[[Work], Result], items: Sequence[Work]) -> Iterator[tuple[int, Result | Exception]]:
     """Do the work here, one item after the other, as a ``Mapper`` would."""

@@ -17,6 +17,7 @@ from aiops.scaling.reason import Reason
 
 _APART = timedelta(minutes=5)
 _UNBELIEVED = {Reason.HISTORY_CAP, Reason.FORECAST_IMPLAUSIBLE}
+_ABSENT = {Reason.FORECAST_MISSING, Reason.FORECAST_FROZEN}
 
 
 class Cause(StrEnum):
@@ -33,7 +34,7 @@ class Cause(StrEnum):
     NOT_BELIEVED = "not believed"
     """The forecast was cut down, because it was beyond what demand ever was."""
     NO_FORECAST = "no forecast"
-    """There was none."""
+    """There was none, or one that had frozen."""
     TAKEN_AWAY = "taken away"
     """Enough were asked for in time, and some of them were taken away again before they were needed."""
     PODS_LOST = "pods lost"
@@ -121,15 +122,16 @@ def _cause(
         return Cause.NO_FORECAST, "it came before the first decision of the scored time could take effect"
     decision = due.decision
     said = f"the last decision in time, at {due.at:%H:%M:%S}, said: {decision.message}"
-    if decision.wanted is None:
-        return Cause.NO_FORECAST, f"{needed} replicas were needed; {said}"
-    if decision.desired >= needed:
+    if decision.desired >= needed and decision.wanted is not None:
         fewer = next((turn for turn in since if turn.decision.desired < needed), None)
         if fewer is not None:
             said = f"at {fewer.at:%H:%M:%S} a decision said: {fewer.decision.message}"
             return Cause.TAKEN_AWAY, f"{needed} replicas were needed and had been asked for; {said}"
         return Cause.PODS_LOST, f"{decision.desired} replicas were asked for in time, and {needed} were needed"
-    if _UNBELIEVED & {decision.reason, *decision.limits}:
+    why = {decision.reason, *decision.limits}
+    if decision.wanted is None or _ABSENT & why:
+        return Cause.NO_FORECAST, f"{needed} replicas were needed; {said}"
+    if _UNBELIEVED & why:
         return Cause.NOT_BELIEVED, f"{needed} replicas were needed; {said}"
     if decision.wanted >= needed:
         return Cause.PACE, f"{needed} replicas were needed; {said}"

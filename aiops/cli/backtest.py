@@ -19,8 +19,9 @@ from aiops.cli.options import (
     OutputOption,
     QueryOption,
     SourceOption,
+    StartupOption,
     StepOption,
-    duration,
+    lasting,
 )
 from aiops.cli.output import (
     Format,
@@ -86,20 +87,11 @@ def scaling(
             "say (room_replicas).",
         ),
     ] = None,
-    startup: Annotated[
-        timedelta,
-        typer.Option(
-            "--startup-delay", parser=duration, metavar="DURATION", help="Creation to ready.", show_default="2m"
-        ),
-    ] = timedelta(seconds=120),
+    startup: StartupOption = timedelta(seconds=120),
     scored: Annotated[
         timedelta,
-        typer.Option(
-            "--scored",
-            parser=duration,
-            metavar="DURATION",
-            help="Length of the scored end, where index.csv does not say; at most half of the history.",
-            show_default="14d",
+        lasting(
+            "--scored", "Length of the scored end, where index.csv does not say; at most half of the history.", "14d"
         ),
     ] = timedelta(days=14),
     cost: Annotated[
@@ -208,7 +200,7 @@ def forecast(
     ] = None,
     horizon: Annotated[
         timedelta,
-        typer.Option("--horizon", parser=duration, metavar="DURATION", help="How far to forecast.", show_default="1d"),
+        lasting("--horizon", "How far to forecast.", "1d"),
     ] = timedelta(days=1),
     origins: Annotated[int, typer.Option("--origins", min=1, help="How often, counted back from the end.")] = 4,
     history: HistoryOption = timedelta(days=28),

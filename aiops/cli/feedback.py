@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from aiops.cli.options import FormatOption, OutputOption, duration
+from aiops.cli.options import FormatOption, OutputOption, lasting
 from aiops.cli.output import Format, messages, write_table
 
 _LENGTHS = {"noise": timedelta(days=28), "expected": timedelta(hours=2), "useful": timedelta(days=28)}
@@ -22,13 +22,7 @@ def feedback(
     state: Annotated[Path, typer.Option("--state", help="The folder of `aiops serve`.")] = Path("aiops-state"),
     length: Annotated[
         timedelta | None,
-        typer.Option(
-            "--for",
-            parser=duration,
-            metavar="DURATION",
-            help="How long it holds.",
-            show_default="28d for noise, 2h for expected",
-        ),
+        lasting("--for", "How long it holds.", "28d for noise, 2h for expected"),
     ] = None,
     form: FormatOption = Format.TABLE,
     output: OutputOption = None,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from aiops.cli.options import EndOption, QueryOption, SourceOption, StepOption, duration
+from aiops.cli.options import EndOption, QueryOption, SourceOption, StepOption, lasting
 from aiops.cli.output import end_partially, messages, progress
 from aiops.cli.work import CORES, EngineOption, RayAddressOption, Reader, WorkersOption, chosen_mapper
 from aiops.errors import DataError
@@ -21,13 +21,11 @@ def forecast(
     output: Annotated[Path, typer.Option("--output", help="The CSV file to write.")] = Path("forecasts.csv"),
     horizon: Annotated[
         timedelta,
-        typer.Option("--horizon", parser=duration, metavar="DURATION", help="How far to forecast.", show_default="1d"),
+        lasting("--horizon", "How far to forecast.", "1d"),
     ] = timedelta(days=1),
     history: Annotated[
         timedelta,
-        typer.Option(
-            "--history", parser=duration, metavar="DURATION", help="Most history to forecast from.", show_default="28d"
-        ),
+        lasting("--history", "Most history to forecast from.", "28d"),
     ] = timedelta(days=28),
     cutoffs: Annotated[
         Path | None,

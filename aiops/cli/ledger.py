@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from aiops.cli.options import EndOption, FormatOption, OutputOption, duration
+from aiops.cli.options import EndOption, FormatOption, OutputOption, StartupOption, lasting
 from aiops.cli.output import Format, write_table
 from aiops.errors import ConfigError
 
@@ -22,15 +22,10 @@ def ledger(
     hpa_target: Annotated[
         float, typer.Option("--hpa-target", help="Share of a replica's capacity that its HPA aims at.")
     ] = 0.7,
-    startup: Annotated[
-        timedelta,
-        typer.Option(
-            "--startup-delay", parser=duration, metavar="DURATION", help="Creation to ready.", show_default="2m"
-        ),
-    ] = timedelta(seconds=120),
+    startup: StartupOption = timedelta(seconds=120),
     history: Annotated[
         timedelta,
-        typer.Option("--history", parser=duration, metavar="DURATION", help="How far back.", show_default="7d"),
+        lasting("--history", "How far back.", "7d"),
     ] = timedelta(days=7),
     end: EndOption = None,
     form: FormatOption = Format.TABLE,

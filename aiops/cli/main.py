@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from aiops import __version__
 from aiops.cli import backtest, demo, feedback, forecast, inspect, ledger, peaks, policy, score, serve, train
+from aiops.cli import train_combiner as combiner
 from aiops.cli.output import messages, visible
 from aiops.errors import AiopsError, ConfigError, DataError, ModelError, UpstreamError
 
@@ -50,6 +51,9 @@ app.command("forecast", short_help="Quantiles of every step ahead, for every ser
 app.command("peaks", short_help="How high the days of the coming weeks go, and when a limit is reached.")(peaks.peaks)
 app.command("serve", short_help="Scores, forecasts and alerts as a gRPC service.")(serve.serve)
 app.command("score", short_help="How odd each point of a folder is, and when a person would be told.")(score.score)
+app.command("train-combiner", short_help="What labelled incidents and feedback teach the detector, as one JSON file.")(
+    combiner.train_combiner
+)
 app.command("ledger", short_help="What a scaler did each day, beside the plain HPA and the optimum.")(ledger.ledger)
 app.command("feedback", short_help="What an incident was: useful, noise or expected; and the oddest of late.")(
     feedback.feedback

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.models import OptionInfo
 
 from aiops.cli.output import Format
 from aiops.errors import ConfigError
@@ -41,6 +42,18 @@ def instant(text: str | datetime) -> datetime:
     return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
 
 
+def lasting(name: str, said: str, default: str | bool = True) -> OptionInfo:
+    """Return an option that takes a length of time.
+
+    Args:
+        name: With its dashes.
+        said: Its help.
+        default: What is shown of its default: what a person would write.
+    """
+    found: OptionInfo = typer.Option(name, parser=duration, metavar="DURATION", help=said, show_default=default)
+    return found
+
+
 SourceOption = Annotated[
     str,
     typer.Option(
@@ -57,24 +70,13 @@ QueryOption = Annotated[
 ]
 HistoryOption = Annotated[
     timedelta,
-    typer.Option(
-        "--history",
-        parser=duration,
-        metavar="DURATION",
-        help="How far back to read from a Prometheus.",
-        show_default="28d",
-    ),
+    lasting("--history", "How far back to read from a Prometheus.", "28d"),
 ]
 StepOption = Annotated[
     timedelta,
-    typer.Option(
-        "--step",
-        parser=duration,
-        metavar="DURATION",
-        help="Grid of the series read from a Prometheus.",
-        show_default="1m; 5m for forecasts",
-    ),
+    lasting("--step", "Grid of the series read from a Prometheus.", "1m; 5m for forecasts"),
 ]
+StartupOption = Annotated[timedelta, lasting("--startup-delay", "Creation to ready.", "2m")]
 EndOption = Annotated[
     datetime | None,
     typer.Option("--end", parser=instant, metavar="INSTANT", help="Read a Prometheus up to here; now if left out."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aiops.cli.options import EndOption, FormatOption, QueryOption, SourceOption, duration
+from aiops.cli.options import EndOption, FormatOption, QueryOption, SourceOption, lasting
 from aiops.cli.output import Format, Row, end_partially, messages, progress, require_writable, write_table
 from aiops.cli.report_files import command, write_report, written
 from aiops.cli.work import CORES, EngineOption, RayAddressOption, Reader, WorkersOption, chosen_mapper
@@ -25,22 +25,18 @@ def peaks(
     source: SourceOption,
     horizon: Annotated[
         timedelta,
-        typer.Option("--horizon", parser=duration, metavar="DURATION", help="Days to look ahead.", show_default="28d"),
+        lasting("--horizon", "Days to look ahead.", "28d"),
     ] = timedelta(days=28),
     history: Annotated[
         timedelta,
-        typer.Option(
-            "--history", parser=duration, metavar="DURATION", help="Most history to learn from.", show_default="84d"
-        ),
+        lasting("--history", "Most history to learn from.", "84d"),
     ] = timedelta(days=84),
     step: Annotated[
         timedelta,
-        typer.Option(
+        lasting(
             "--step",
-            parser=duration,
-            metavar="DURATION",
-            help="Finer series are aggregated to the highest value of this; of a Prometheus, the grid that is read.",
-            show_default="1h",
+            "Finer series are aggregated to the highest value of this; of a Prometheus, the grid that is read.",
+            "1h",
         ),
     ] = timedelta(hours=1),
     limit: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from aiops.cli.options import FormatOption, OutputOption, SourceOption, duration, instant
+from aiops.cli.options import FormatOption, OutputOption, SourceOption, StartupOption, instant, lasting
 from aiops.cli.output import Format, end_partially, messages, progress, require_writable, write_table, write_text
 from aiops.errors import ConfigError
 
@@ -21,11 +21,6 @@ Example: `aiops policy check policies/`
 Whether a policy is right, what it decides and why, what it would have decided.
 """,
 )
-
-StartupOption = Annotated[
-    timedelta,
-    typer.Option("--startup-delay", parser=duration, metavar="DURATION", help="Creation to ready.", show_default="2m"),
-]
 
 
 @app.command(short_help="Mistakes with their lines, risky settings, scenarios.")
@@ -150,12 +145,8 @@ def simulate(
     ] = None,
     scored: Annotated[
         timedelta,
-        typer.Option(
-            "--scored",
-            parser=duration,
-            metavar="DURATION",
-            help="Length of the simulated end, where index.csv does not say; at most half of the history.",
-            show_default="1d",
+        lasting(
+            "--scored", "Length of the simulated end, where index.csv does not say; at most half of the history.", "1d"
         ),
     ] = timedelta(days=1),
     startup: StartupOption = timedelta(seconds=120),
@@ -165,7 +156,7 @@ def simulate(
     ] = None,
     told: Annotated[
         timedelta,
-        typer.Option("--told", parser=duration, metavar="DURATION", help="Length of that story.", show_default="1h"),
+        lasting("--told", "Length of that story.", "1h"),
     ] = timedelta(hours=1),
     form: FormatOption = Format.TABLE,
     output: OutputOption = None,

@@ -18,6 +18,9 @@ def score(
     budget: Annotated[
         float, typer.Option("--budget", help="Alerts a week and series that you are willing to read.")
     ] = 1.0,
+    combiner: Annotated[
+        Path | None, typer.Option("--combiner", help="File of `aiops train-combiner`: what labels have taught.")
+    ] = None,
 ) -> None:
     """Example: `aiops score --source telemetry/ --output scores.csv`
 
@@ -31,6 +34,6 @@ def score(
 
     require_writable(output)
     with progress("scoring") as advance:
-        scored = wiring.score_folder(source, output, budget, advance)
+        scored = wiring.score_folder(source, output, budget, combiner, advance)
     messages.print(f"{scored.rows:,} rows of {scored.series} series scored, {scored.alerts:,} alerts", markup=False)
     end_partially(scored.skipped)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aiops.cli.options import duration
+from aiops.cli.options import lasting
 from aiops.cli.output import messages
 from aiops.errors import ConfigError
 
@@ -47,6 +47,13 @@ def serve(
             help="Folder for what should survive a restart: alerts not yet delivered, and trees of forecasters.",
         ),
     ] = Path("aiops-state"),
+    combiner: Annotated[
+        Path | None,
+        typer.Option(
+            "--combiner",
+            help="File of `aiops train-combiner`: what labels have taught; where no detectors are named.",
+        ),
+    ] = None,
     tls_certificate: Annotated[
         Path | None,
         typer.Option(
@@ -71,13 +78,7 @@ def serve(
     ] = 256,
     drain: Annotated[
         timedelta,
-        typer.Option(
-            "--drain",
-            parser=duration,
-            metavar="DURATION",
-            help="How long calls under way may still take after SIGTERM.",
-            show_default="20s",
-        ),
+        lasting("--drain", "How long calls under way may still take after SIGTERM.", "20s"),
     ] = timedelta(seconds=20),
     adopt: Annotated[
         int, typer.Option("--adopt", min=0, help="Queries kept because somebody asked for their forecast.")
@@ -112,7 +113,9 @@ def serve(
         queue=queue,
         drain=drain,
     )
-    asked = wiring.LiveRequest(watch=watch, registry=registry, model=model, state=state, limits=Limits(adopt=adopt))
+    asked = wiring.LiveRequest(
+        watch=watch, registry=registry, model=model, state=state, combiner=combiner, limits=Limits(adopt=adopt)
+    )
     with asyncio.Runner() as runner:
         runner.run(_serve(asked, options, wiring.settings()))
         # All is closed. A thread that still waits for a Prometheus which does not answer would hold up the end of the

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aiops.cli.options import EndOption, FormatOption, HistoryOption, OutputOption, QueryOption, StepOption, duration
+from aiops.cli.options import EndOption, FormatOption, HistoryOption, OutputOption, QueryOption, StepOption, lasting
 from aiops.cli.output import Format, end_partially, messages, progress, require_writable, write_table
 from aiops.cli.work import CORES, EngineOption, RayAddressOption, WorkersOption, chosen_mapper
 from aiops.errors import ConfigError
@@ -49,7 +49,7 @@ def train(
     ] = None,
     horizon: Annotated[
         timedelta,
-        typer.Option("--horizon", parser=duration, metavar="DURATION", help="How far to forecast.", show_default="2d"),
+        lasting("--horizon", "How far to forecast.", "2d"),
     ] = timedelta(days=2),
     choosing: Annotated[int, typer.Option("--choosing", min=1, help="Folds that a forecaster is chosen by.")] = 2,
     judging: Annotated[int, typer.Option("--judging", min=1, help="Later folds that it is judged by.")] = 2,

@@ -17,7 +17,7 @@ from aiops.series import FloatArray
 Method = Literal["ecod", "iforest"]
 
 _FARTHEST: Final = 100.0  # usual distances; a residual beyond says nothing more
-_CLIP: Final = 6.0  # usual distances; a residual beyond teaches as if it were so far
+_CLIP: Final = 6.0  # usual distances; a residual beyond teaches as if it were so far, the n-th in a row n times
 _NARROWEST: Final = 1e-3  # usual distances: less than that is no spread
 _MEMORY: Final = 1440.0  # vectors that a usual distance looks back on, as the mean age of an exponential mean
 _UNCLIPPED: Final = 30  # residuals before which a usual distance is no measure of anything
@@ -109,6 +109,7 @@ class Vectors:
         ring: The latest vectors that teach, in usual distances, shape ``[window, columns]``; NaN where there is none.
         usual: Mean distance of each metric from what was expected, surprises clipped, shape ``[columns]``.
         seen: Residuals of each metric, shape ``[columns]``.
+        surprises: Clipped ones of each in a row, shape ``[columns]``: what persists is believed.
         taught: How many there were.
         model: Fitted to them; None while there are too few.
     """
@@ -116,6 +117,7 @@ class Vectors:
     ring: FloatArray
     usual: FloatArray
     seen: FloatArray
+    surprises: FloatArray
     taught: int = 0
     model: JointModel | None = field(default=None)
 
@@ -158,8 +160,8 @@ class JointDetector:
 
     def start(self, columns: int) -> Vectors:
         """Return the state of a service of which nothing is known."""
-        nothing = np.zeros(columns)
-        return Vectors(ring=np.full((self.window, columns), np.nan), usual=nothing, seen=nothing.copy())
+        usual, seen, surprises = np.zeros((3, columns))
+        return Vectors(ring=np.full((self.window, columns), np.nan), usual=usual, seen=seen, surprises=surprises)
 
     def arrange(self, state: Vectors, columns: Sequence[int]) -> None:
         """Give the metrics other places: the one at each was at ``columns`` before, or is new, where that is -1.
@@ -168,7 +170,8 @@ class JointDetector:
         """
         places = list(columns)
         state.ring = np.hstack([state.ring, np.full((self.window, 1), np.nan)])[:, places]
-        state.usual, state.seen = np.append(state.usual, 0.0)[places], np.append(state.seen, 0.0)[places]
+        kept = np.stack([state.usual, state.seen, state.surprises])
+        state.usual, state.seen, state.surprises = np.hstack([kept, np.zeros((3, 1))])[:, places]
         if state.model is not None:
             state.model = self._fit(state.ring)
 
@@ -194,9 +197,12 @@ class JointDetector:
             return
         state.ring[state.taught % self.window] = self.placed(state, residuals)
         state.taught += 1
-        size = np.minimum(np.abs(residuals[here]), 1e300)
-        usual, seen = state.usual[here], state.seen[here] + 1
-        size = np.where(seen > _UNCLIPPED, np.minimum(size, _CLIP * np.maximum(usual, 1e-300)), size)
+        size, usual = np.minimum(np.abs(residuals[here]), 1e300), state.usual[here]
+        seen, surprises = state.seen[here] + 1, state.surprises[here]
+        limit = _CLIP * usual * (1 + surprises)
+        surprising = (seen > _UNCLIPPED) & (usual > 0) & (size > limit)
+        state.surprises[here] = np.where(surprising, surprises + 1, 0.0)
+        size = np.where(surprising, limit, size)
         state.usual[here] = usual + (size - usual) * np.maximum(1 / _MEMORY, 1 / seen)
         state.seen[here] = seen
         if state.taught >= self.fewest and (state.taught - self.fewest) % self.refit == 0:

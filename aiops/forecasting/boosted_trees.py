@@ -96,7 +96,7 @@ def grow(rows: Features, target: FloatArray, level: float) -> Trees:
 
     try:
         grown = lightgbm.train({**_SETTINGS, "alpha": level}, lightgbm.Dataset(rows, target), num_boost_round=_ROUNDS)
-        return _read(grown.dump_model()["tree_info"])
+        return read_trees(grown.dump_model()["tree_info"])
     except lightgbm.basic.LightGBMError as error:
         raise FitFailedError(f"LightGBM could not fit the {level:g} quantile of {len(target)} rows: {error}") from error
 
@@ -132,9 +132,17 @@ def unpack(content: bytes, features: int) -> Trees:
     except (ValueError, zlib.error) as error:
         raise DataError(f"no trees: {error}") from error
     trees = Trees(*arrays)
+    if at != len(plain) or not is_sound(trees, features):
+        raise DataError("no trees: a node leads nowhere")
+    return trees
+
+
+def is_sound(trees: Trees, features: int) -> bool:
+    """Return whether every walk through the trees, for rows of so many features, ends at a finite leaf."""
+    nodes, leaves = len(trees.feature), len(trees.leaves)
     own = np.arange(nodes)
-    sound = (
-        at == len(plain)
+    return (
+        all(len(each) == nodes for each in (trees.threshold, trees.missing_left, trees.left, trees.right))
         and bool(((trees.feature >= 0) & (trees.feature < features)).all())
         and bool(((trees.roots >= -leaves) & (trees.roots < nodes)).all())
         # What follows a node comes after it, so a walk ends.
@@ -144,12 +152,10 @@ def unpack(content: bytes, features: int) -> Trees:
         )
         and bool(np.isfinite(trees.leaves).all())
     )
-    if not sound:
-        raise DataError("no trees: a node leads nowhere")
-    return trees
 
 
-def _read(dumped: list[dict[str, Any]]) -> Trees:
+def read_trees(dumped: list[dict[str, Any]]) -> Trees:
+    """Return the trees of ``tree_info`` in what LightGBM dumps of a model."""
     roots: list[int] = []
     nodes: list[list[Any]] = []
     leaves: list[float] = []

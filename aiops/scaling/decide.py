@@ -54,7 +54,11 @@ class ScalingDecision:
             case Reason.FORECAST_MISSING if self.peak_demand is None:
                 return "no forecast for the window"
             case Reason.FORECAST_MISSING:
-                return f"no forecast for the window, reactive {_needs(self)}"
+                return f"{_needs(self)}; no forecast for the window, so present demand counts"
+            case Reason.FORECAST_FROZEN if self.peak_demand is None:
+                return "the forecast does not change while demand does"
+            case Reason.FORECAST_FROZEN:
+                return f"{_needs(self)}; the forecast does not change while demand does, so present demand counts"
             case Reason.DATA_MISSING:
                 return f"present demand unknown, {_needs(self)}"
             case Reason.CLOCK_WENT_BACK:
@@ -159,7 +163,7 @@ def decide(
     low = policy.bounds.min_replicas if low is None else low
     high = policy.bounds.max_replicas if high is None else high
     if peak_demand is None or not 0.0 <= peak_demand < math.inf:
-        return _without_forecast(current, low)
+        return _without_forecast(current, low, doubt or Reason.FORECAST_MISSING)
     wanted = desired = replicas_for(peak_demand, policy.load.per_replica)
     trail = [] if doubt is None else [(doubt, wanted)]
     if desired < current:
@@ -207,14 +211,14 @@ def decide(
     )
 
 
-def _without_forecast(current: int, low: int) -> ScalingDecision:
+def _without_forecast(current: int, low: int, why: Reason) -> ScalingDecision:
     if current >= low:
-        return ScalingDecision(current=current, desired=current, reason=Reason.FORECAST_MISSING)
+        return ScalingDecision(current=current, desired=current, reason=why)
     return ScalingDecision(
         current=current,
         desired=low,
         reason=Reason.TOO_FEW_REPLICAS,
-        limits=(Reason.FORECAST_MISSING, Reason.TOO_FEW_REPLICAS),
+        limits=(why, Reason.TOO_FEW_REPLICAS),
     )
 
 

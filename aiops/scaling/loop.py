@@ -14,6 +14,7 @@ from typing import Final
 from aiops.scaling.agenda import agenda
 from aiops.scaling.capacity import replicas_for
 from aiops.scaling.decide import ScalingDecision, decide
+from aiops.scaling.frozen import repeated
 from aiops.scaling.guard import GuardEvent, Ruling, check, put_on_trial
 from aiops.scaling.plausible import Belief, believe, dips, most_believed
 from aiops.scaling.policy import Mode, ScalingPolicy
@@ -22,19 +23,20 @@ from aiops.scaling.skill import Skill, learn, reactive_demand
 from aiops.scaling.state import Lowered, Observation, ScalingState, known, usable
 
 _CLOCK_SKEW: Final = timedelta(hours=1)  # a state from further ahead was not left by a turn of this loop
-_MOST_NEEDS: Final = 48  # keeps the state small; each is at most 27 bytes of JSON
+_MOST_NEEDS: Final = 40  # keeps the state small; each is at most 27 bytes of JSON
 _BLIND: Final = frozenset(
     {
         Reason.SLO_UNKNOWN,
         Reason.SLO_VIOLATED,
         Reason.NOT_BLAMED,
         Reason.FORECAST_MISSING,
+        Reason.FORECAST_FROZEN,
         Reason.ANOMALOUS_DIP,
     }
 )
 _REACTIVE: Final = frozenset({Reason.FORECAST_IMPLAUSIBLE, Reason.FORECAST_UNSKILLED})
 _HEADROOM: Final = 1.1  # of present demand, whatever a trusted forecast says: an HPA tolerates as much
-_LONGEST_DIP: Final = timedelta(hours=1)  # then it is the new normal
+_PATIENCE: Final = timedelta(hours=1)  # with what is odd; then it is the new normal
 
 
 def step(
@@ -48,8 +50,8 @@ def step(
 ) -> tuple[ScalingDecision, ScalingState]:
     """Take one turn.
 
-    The first turn, and every turn that cannot see demand, has no forecast or whose SLOs are not good, counts what is
-    there as needed: shrinking starts a full stabilization window after the last time that we were blind.
+    The first turn, and every turn that cannot see demand, lacks a forecast of lately or whose SLOs are not good, counts
+    what is there as needed: shrinking starts a full stabilization window after the last time that we were blind.
 
     Args:
         state: What the turn before left.
@@ -77,20 +79,26 @@ def step(
     demand, forecast = usable(observation.demand), usable(peak)
     oldest = now - policy.behavior.scale_down.stabilization_window
     recent = [need for need in needs if need[0] > oldest]
+    repeat = repeated(state.repeat, forecast, demand, policy, now)
+    absent = None if repeat is not None else Reason.FORECAST_MISSING
+    if repeat is not None and repeat.frozen(policy, now):
+        forecast, absent = None, Reason.FORECAST_FROZEN
+    absent_since = None if absent is None else state.absent_since or now
+    waits = absent_since is not None and now - absent_since < _PATIENCE
     belief = believe(state.record, forecast, demand, policy.forecast.history_cap, since, now)
     skill = learn(state.skill, forecast, demand, policy, now)
     dip_since = (state.dip_since or now) if dips(belief.record, demand) else None
     planned = agenda(policy.calendar, belief.record, policy.forecast.window, now)
     keep = None if ruling is None else ruling.keep
-    if belief.peak is None:
-        keep = keep or Reason.FORECAST_MISSING  # neither what is planned for nor what is there is a reason to shrink
-    elif keep is None and dip_since is not None and now - dip_since < _LONGEST_DIP:
+    if waits:
+        keep = keep or absent  # neither what is planned for nor what is there is a reason to shrink
+    elif keep is None and dip_since is not None and now - dip_since < _PATIENCE:
         keep = Reason.ANOMALOUS_DIP
     pause = policy.behavior.scale_down.pause
     lowered = state.lowered if state.lowered is not None and now - state.lowered.at < pause else None
     if keep is None and lowered is not None and current <= lowered.to:
         keep = Reason.STEP_OBSERVED
-    read, doubt = _read(belief, skill, demand, policy)
+    read, doubt = _read(belief, absent, skill, demand, policy, waits=waits)
     soon = _soon(belief, doubt, later, current, policy)
     peak, doubt = planned.demand(read, doubt)
     low, high = _bounds(state, observation, policy, planned.min_replicas, peak)
@@ -133,8 +141,10 @@ def step(
         rollbacks=state.rollbacks,
         restoring=None if state.restoring is None else min(state.restoring, high),
         lock=state.lock,
+        absent_since=absent_since,
         dip_since=dip_since,
         lowered=lowered,
+        repeat=repeat,
         record=belief.record,
         skill=skill,
     )
@@ -154,23 +164,28 @@ def _effective(mode: Mode, skill: Skill) -> Mode:
 
 
 def _read(
-    belief: Belief, skill: Skill, demand: float | None, policy: ScalingPolicy
+    belief: Belief, absent: Reason | None, skill: Skill, demand: float | None, policy: ScalingPolicy, *, waits: bool
 ) -> tuple[float | None, Reason | None]:
     """Return the demand that the decision reads, and why it is not the forecast.
 
-    Under an HPA present demand is a floor that costs nothing; in mode Direct it takes the headroom that an HPA has.
+    Where forecasts do not count, present demand does: under an HPA with a tenth above it, since an HPA tolerates as
+    much and would add nothing to a floor that just serves; in mode Direct with the headroom that an HPA has.
     """
     if demand is None:
-        return belief.peak, belief.doubt
+        return belief.peak, belief.doubt or absent
+    present = demand * _HEADROOM
     if policy.mode is Mode.DIRECT:
+        reactive = reactive_demand(demand, policy)
         if belief.peak is None:
-            return reactive_demand(demand, policy), Reason.FORECAST_MISSING
-        if not skill.trusted:
-            return reactive_demand(demand, policy), Reason.FORECAST_UNSKILLED
-        return max(belief.peak, demand * _HEADROOM), belief.doubt
-    if belief.peak is not None and skill.proven and not skill.trusted:
-        return demand, Reason.FORECAST_UNSKILLED
-    return belief.peak, belief.doubt
+            return reactive, absent
+        if not skill.trusted or (belief.peak < reactive and skill.contradicted(_HEADROOM)):
+            return reactive, Reason.FORECAST_UNSKILLED
+        return max(belief.peak, present), belief.doubt
+    if belief.peak is None:
+        return None if waits else present, absent
+    if skill.proven and not skill.trusted:
+        return present, Reason.FORECAST_UNSKILLED
+    return max(belief.peak, present) if belief.doubt is Reason.FORECAST_IMPLAUSIBLE else belief.peak, belief.doubt
 
 
 def _soon(belief: Belief, doubt: Reason | None, later: float | None, current: int, policy: ScalingPolicy) -> int:

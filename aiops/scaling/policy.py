@@ -161,7 +161,8 @@ class ForecastRules(Part):
     )
     stale_after: PositiveDuration = Field(
         timedelta(minutes=5),
-        description="A forecast whose newest observation is older than this counts as none.",
+        description="A forecast whose newest observation is older than this counts as none, and so does one that has "
+        "not changed for so long while demand has.",
     )
 
 

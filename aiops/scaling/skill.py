@@ -94,6 +94,14 @@ class Skill:
         if (self.since is None and (self.judged is not None or self.claims)) or (self.trusted and not self.proven):
             raise DataError("what is trusted was proven, and what was claimed was claimed since some time")
 
+    def contradicted(self, tolerated: float) -> bool:
+        """Return whether demand is above so many times what half of the claims asked for, within their windows.
+
+        A loss is known when a window is over; this is known at once, and no more of the window makes it untrue.
+        """
+        exceeded = sum(claim.highest > tolerated * claim.ours for claim in self.claims)
+        return 0 < len(self.claims) <= 2 * exceeded
+
     @property
     def message(self) -> str:
         """Return how it stands, as a sentence with its numbers."""

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 from pydantic.alias_generators import to_camel
 
 from aiops.errors import DataError
+from aiops.scaling.frozen import Repeated
 from aiops.scaling.plausible import Record
 from aiops.scaling.policy import Mode
 from aiops.scaling.skill import Claim, Loss, Skill
@@ -143,8 +144,10 @@ class ScalingState:
         rollbacks: When changes were taken back within the last day, oldest first.
         restoring: The number that is being gone back to; None once it is there.
         lock: What keeps the guard locked; None if it is not.
+        absent_since: Since when there is no forecast to go by; None if there is one.
         dip_since: Since when demand is anomalously low; None if it is not.
         lowered: The last step down while it is observed; None if none is.
+        repeat: The forecast of the last turn, and since when it is the same; None if there was none.
         record: What forecasts are held against.
         skill: How they did against reactive scaling.
     """
@@ -162,8 +165,10 @@ class ScalingState:
     rollbacks: tuple[datetime, ...] = ()
     restoring: int | None = None
     lock: Lock | None = None
+    absent_since: datetime | None = None
     dip_since: datetime | None = None
     lowered: Lowered | None = None
+    repeat: Repeated | None = None
     record: Record = field(default_factory=Record)
     skill: Skill = field(default_factory=Skill)
 
@@ -226,8 +231,10 @@ class ScalingState:
             "rollbacks": [epoch_seconds(at) for at in self.rollbacks] or None,
             "restoring": self.restoring,
             "lock": None if self.lock is None else [epoch_seconds(self.lock.since), self.lock.unlock],
+            "absentSince": _seconds(self.absent_since),
             "dipSince": _seconds(self.dip_since),
             "lowered": None if self.lowered is None else [epoch_seconds(self.lowered.at), self.lowered.to],
+            "repeat": None if self.repeat is None else self.repeat.to_json(),
             "record": self.record.to_json(),
             "skill": self.skill.to_json(),
         }
@@ -255,8 +262,10 @@ class ScalingState:
                 rollbacks=tuple(from_epoch(at) for at in stored.rollbacks or ()),
                 restoring=stored.restoring,
                 lock=None if stored.lock is None else Lock(from_epoch(stored.lock[0]), stored.lock[1]),
+                absent_since=_instant(stored.absent_since),
                 dip_since=_instant(stored.dip_since),
                 lowered=None if stored.lowered is None else Lowered(from_epoch(stored.lowered[0]), stored.lowered[1]),
+                repeat=None if stored.repeat is None else stored.repeat.restored(),
                 record=Record() if stored.record is None else Record(**dict(stored.record)),
                 skill=_skill(stored),
             )
@@ -301,6 +310,16 @@ class _StoredTrial(_Stored):
         return Trial(**{**dict(self), "started": from_epoch(self.started)})
 
 
+class _StoredRepeat(_Stored):
+    peak: float
+    since: float
+    needed: NonNegativeInt | None = None
+    moved: bool
+
+    def restored(self) -> Repeated:
+        return Repeated(**{**dict(self), "since": from_epoch(self.since)})
+
+
 class _StoredRecord(_Stored):
     hour: int
     highest: tuple[float | None, ...]
@@ -343,8 +362,10 @@ class _StoredState(_Stored):
     rollbacks: Annotated[tuple[float, ...], Len(0, _MOST_ROLLBACKS)] | None = None
     restoring: NonNegativeInt | None = None
     lock: tuple[float, str] | None = None
+    absent_since: float | None = None
     dip_since: float | None = None
     lowered: tuple[float, NonNegativeInt] | None = None
+    repeat: _StoredRepeat | None = None
     record: _StoredRecord | None = None
     skill: _StoredSkill | None = None
 

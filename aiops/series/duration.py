@@ -10,9 +10,6 @@ from aiops.errors import ConfigError
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _PART = re.compile(r"(\d+)([smhdw])")
 
-DURATION_PATTERN = r"^([0-9]+[smhdw])+$"
-"""What ``parse_duration`` accepts, as a regular expression for schemas."""
-
 
 def parse_duration(text: str) -> timedelta:
     """Read whole seconds, minutes, hours, days and weeks, largest first or in any order; ``0s`` is zero.

@@ -22,7 +22,6 @@ from aiops.usecases.live_calls import USUAL_LEVELS, ForecastQuery, PathAnswer, W
 
 _REMEMBERED = 4096
 _THREADS = 2
-_Window = tuple[FloatArray, FloatArray]
 
 
 class Windows:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import numpy as np
 
+from aiops.detection.combiner import CombinedDetector
 from aiops.detection.detector import BoolArray
 from aiops.detection.fleet import FleetDetector
 from aiops.detection.onset import Onsets
@@ -35,7 +36,13 @@ class ScoredRows:
     alerts: BoolArray
 
 
-def score_rows(stamps: FloatArray, values: FloatArray, step: timedelta | None, budget: float) -> ScoredRows:
+def score_rows(
+    stamps: FloatArray,
+    values: FloatArray,
+    step: timedelta | None,
+    budget: float,
+    detector: FleetDetector | CombinedDetector,
+) -> ScoredRows:
     """Score rows in order, by the detector that the service uses.
 
     Args:
@@ -43,11 +50,12 @@ def score_rows(stamps: FloatArray, values: FloatArray, step: timedelta | None, b
         values: Observations, shape ``[n]``; NaN where there is none.
         step: Grid; stamps are moved to the nearest place of it. None: the smallest distance between two stamps so far.
         budget: Alerts a week.
+        detector: With or without a combiner.
 
     Raises:
         ConfigError: If the budget is not positive.
     """
-    onsets, detector = Onsets(budget=budget), FleetDetector()
+    onsets = Onsets(budget=budget)
     at = stamps
     if step is not None:
         seconds = step.total_seconds()

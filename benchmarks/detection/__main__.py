@@ -31,10 +31,11 @@ from aiops.series import FloatArray
 from benchmarks.detection.budget import budget_kept
 from benchmarks.detection.budget import shown as shown_budget
 from benchmarks.detection.contenders import CONTENDERS, QUICK
-from benchmarks.detection.measures import at_budget, folds, nab, outcomes, thresholds_of, vus_pr
+from benchmarks.detection.figures import areas, numenta, summary
+from benchmarks.detection.learnt import learnt
+from benchmarks.detection.measures import REPETITIONS, at_budget, folds, outcomes, thresholds_of
 
 RESULTS = Path(__file__).with_name("results.json")
-REPETITIONS = 5
 BUDGETS = (1.0, 0.1)  # false alerts a series and week
 FLEET_SERIES = 100_000
 
@@ -66,6 +67,8 @@ def main() -> int:
     quick = [name for name in options.contenders if name in QUICK]
     rows = [measured(name, every, "all", console) for name in quick]
     rows += [measured(name, few, "sample", console) for name in options.contenders]
+    if options.combiner:
+        rows.append(learnt(every, console))
     about = rows[0]
     found = {
         "series": len(every),
@@ -147,48 +150,22 @@ def measured(name: str, series: Sequence[Labelled], which: str, console: Console
     thresholds = thresholds_of(scored)
     judged = outcomes(series, scores, thresholds)
     groups = [each.group for each in series]
-    row: dict[str, Any] = {
+    at = {
+        str(budget): summary(
+            [at_budget(series, scores, judged, thresholds, folds(groups, n), budget) for n in range(REPETITIONS)]
+        )
+        for budget in BUDGETS
+    }
+    row = {
         "detector": name,
         "on": which,
         "series": len(series),
         "incidents": sum(each.incidents for each in judged),
         "series_weeks": round(sum(each.weeks for each in judged), 1),
         "microseconds_a_point": round(1e6 * seconds / sum(len(each.values) for each in series), 2),
-        "at": {},
+        "at": at,
     }
-    for budget in BUDGETS:
-        runs = [
-            at_budget(series, scores, judged, thresholds, folds(groups, number), budget)
-            for number in range(REPETITIONS)
-        ]
-        row["at"][str(budget)] = {
-            "recall": round(float(np.mean([run.recall for run in runs])), 3),
-            "recall_spread": round(float(np.std([run.recall for run in runs])), 3),
-            "false_alerts_a_series_week": round(float(np.mean([run.false_alerts for run in runs])), 3),
-            "recall_by_origin": _mean_of([run.by_origin for run in runs]),
-            "median_delay_steps_by_origin": _mean_of([run.delays for run in runs]),
-        }
-    areas = [
-        vus_pr(own[each.probation :], each.labels[each.probation :], each.vus_window)
-        for own, each in zip(scores, series, strict=True)
-    ]
-    origins = np.array([each.origin for each in series])
-    row["vus_pr"] = round(float(np.nanmean(areas)), 3)
-    row["vus_pr_by_origin"] = {
-        str(origin): round(float(np.nanmean(np.array(areas)[origins == origin])), 3) for origin in np.unique(origins)
-    }
-    mine = np.flatnonzero(origins == "nab")
-    numenta, own_scores = [series[i] for i in mine.tolist()], [scores[i] for i in mine.tolist()]
-    if len(mine) > 2:
-        shares = [nab(numenta, own_scores, folds([each.group for each in numenta], n)) for n in range(REPETITIONS)]
-        row["nab"], row["nab_spread"] = round(float(np.mean(shares)), 1), round(float(np.std(shares)), 1)
-    return row
-
-
-def _mean_of(found: Sequence[dict[str, float]]) -> dict[str, float | None]:
-    """Return the mean of each figure; None where one of the runs has none, which JSON can hold."""
-    means = {name: float(np.mean([each[name] for each in found])) for name in found[0]}
-    return {name: None if np.isnan(mean) else round(mean, 3) for name, mean in means.items()}
+    return row | areas(series, scores) | numenta(series, [scores] * REPETITIONS)
 
 
 def kernel() -> dict[str, float]:
@@ -235,6 +212,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--series", type=int, default=8, help="series of the sample")
     parser.add_argument("--points", type=int, default=20_000, help="first points of each series of the sample")
     parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=list(CONTENDERS))
+    parser.add_argument("--no-combiner", dest="combiner", action="store_false", help="do not learn from labels")
     parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
     return parser.parse_args()
 

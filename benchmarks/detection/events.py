@@ -1,14 +1,14 @@
 """Which incidents a detector found, and how often it cried wolf: by events, without point adjustment.
 
-Runs of labelled points closer than m = max(300 s, 3 steps) are one incident; it is found if any score exceeds the
-threshold from m before its start to m after its end. Exceedances elsewhere are false, and those within
-max(1800 s, 6 steps) of each other are one false alert. Points of the probation are not scored.
+An incident (``aiops.detection.incident_runs``) is found if any score exceeds the threshold within its margins.
+Exceedances elsewhere are false alerts. Points of the probation are not scored.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from aiops.detection.incident_runs import apart_points, incidents, margin_points
 from aiops.series import FloatArray, IntArray
 
 WEEK_SECONDS = 7 * 86_400
@@ -40,8 +40,8 @@ def judge(
         labels: 1 where an incident was, shape ``[n]``; NaN (a gap) is 0.
         probation: Leading points that are not scored.
     """
-    margin = int(max(300.0 / step_seconds, 3))
-    apart = int(max(1800.0 / step_seconds, 6))
+    margin = margin_points(step_seconds)
+    apart = apart_points(step_seconds)
     windows = [
         (max(first - margin, probation), last + margin)
         for first, last in incidents(labels, margin)
@@ -60,16 +60,6 @@ def judge(
     )
     weeks = (len(scores) - probation) * step_seconds / WEEK_SECONDS
     return Outcome(incidents=len(windows), found=found, false_alerts=false_alerts, weeks=weeks)
-
-
-def incidents(labels: FloatArray, margin: int) -> list[tuple[int, int]]:
-    """Return (first, last) of each incident; runs of ones closer than ``margin`` points are one."""
-    ones = np.flatnonzero(labels == 1)
-    if len(ones) == 0:
-        return []
-    breaks = np.flatnonzero(np.diff(ones) > margin)
-    firsts, lasts = ones[np.append(0, breaks + 1)], ones[np.append(breaks, len(ones) - 1)]
-    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
 
 def _groups(places: IntArray, apart: int) -> int:

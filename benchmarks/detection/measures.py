@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops.detection.incident_runs import incidents, margin_points
 from aiops.series import FloatArray, IntArray
-from benchmarks.detection.events import Outcome, incidents, judge
+from benchmarks.detection.events import Outcome, judge
 
 FOLDS = 5
+REPETITIONS = 5
 _NAB_FALSE = 0.11
 
 
@@ -83,7 +85,7 @@ def at_budget(
 
 def delays(one: Any, scores: FloatArray, threshold: float) -> FloatArray:
     """Return the steps until each incident that is found is found; 0 if that is before its first labelled point."""
-    margin = int(max(300.0 / one.step_seconds, 3))
+    margin = margin_points(one.step_seconds)
     found = []
     for first, last in incidents(one.labels, margin):
         if last < one.probation:

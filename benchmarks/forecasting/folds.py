@@ -25,7 +25,7 @@ import numpy as np
 
 from aiops.adapters.folder import FolderSource
 from aiops.backtest.forecasts import SMALLEST
-from aiops.series import FloatArray
+from aiops.series import FloatArray, IntArray
 from benchmarks.forecasting import peaks, windows
 from benchmarks.forecasting.losses import losses, naive_quantiles
 from benchmarks.forecasting.protocol import forecast
@@ -116,7 +116,7 @@ def chosen(constant: Constant, source: FolderSource, shipped: dict[str, FloatArr
     }
 
 
-def fold_of(names: list[str]) -> FloatArray:
+def fold_of(names: list[str]) -> IntArray:
     """Return the fold of each series: a machine's, or a generator's, share one."""
     kinds = [
         name.split("_")[0] if "/" not in name else name[: (name + "_").index("_", name.index("/"))] for name in names

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -66,13 +67,6 @@ def test_losses_are_those_of_the_definitions():
     assert found.seconds > 0.0
 
 
-def test_one_row_a_series_with_a_column_a_level():
-    (row,) = compared([frame(weekly(1))], "seasonal-naive").series_rows()
-    assert row["series_id"] == "s0"
-    assert {f"pinball_{level:g}" for level in LEVELS} <= set(row)
-    assert "pinball" not in row
-
-
 def test_what_cannot_be_scored_is_named_with_its_reason():
     silent, flat, ended = np.full(840, np.nan), np.full(840, 4.0), weekly(2)
     ended[-100:] = np.nan
@@ -112,7 +106,7 @@ def test_many_workers_find_what_one_finds():
 
 
 def without_seconds(found: ForecastComparison):
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in found.series_rows()]
+    return [replace(each, seconds=0.0) for each in found.accuracies]
 
 
 def test_the_baseline_must_be_compared_too():

@@ -76,6 +76,19 @@ def test_the_cause_of_a_miss_is_found(asked, seen_before, change, cause):
         assert (miss.needed, miss.ready) == (outcome.needed[step], outcome.track.ready[step])
 
 
+@pytest.mark.parametrize(("waits", "cause"), [("0s", Cause.TAKEN_AWAY), ("5m", None)])
+def test_replicas_that_were_there_and_taken_away_a_minute_too_early_are_the_policys_doing(waits, cause):
+    shop = case()
+    hasty = policy(behavior=POLICY["behavior"] | {"scaleDown": {"stabilizationWindow": waits, "maxStepRatio": 1}})
+    forecast = peaks(shop, 5)
+    forecast[shop.cutoffs + 1 == JUMP - 1] = 9.5
+
+    found = misses(replay_peaks(shop, hasty, forecast, Hpa(target=1.0)), hasty, shop.startup_delay)
+
+    assert [miss.cause for miss in found[:1]] == ([] if cause is None else [cause])
+    assert all("at 00:59:00 a decision said: 40 -> 10" in miss.text for miss in found)
+
+
 def test_a_forecast_in_time_misses_nothing():
     shop = case()
     outcome = replay_peaks(shop, policy(), peaks(shop, 3), Hpa(target=1.0))

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.detection.events import incidents, judge
+from aiops.detection.incident_runs import incidents
+from benchmarks.detection.events import judge
 
 MINUTE = 60.0
 THRESHOLDS = np.array([0.5, 0.95])

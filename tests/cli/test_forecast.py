@@ -1,32 +1,20 @@
 """``aiops forecast`` as a user starts it: the file, what is left out, exit codes."""
 
 import csv
-import os
-import resource
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pytest
+
+from tests.cli import program
 
 BEGIN = 1_790_000_000
 STEP = 1800
 HEADER = ["series_id", "cutoff", "timestamp", "mean", "q0.1", "q0.5", "q0.9", "q0.95", "q0.99"]
 
 
-def run(*arguments, cwd, preexec_fn=None):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AIOPS_")}
-    return subprocess.run(
-        [sys.executable, "-m", "aiops", "forecast", "--source", "traces", *map(str, arguments)],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=clean,
-        timeout=110,
-        preexec_fn=preexec_fn,
-    )
+run = partial(program.run, "forecast", "--source", "traces")
 
 
 def rows(count=12 * 48, scale=1.0):
@@ -154,8 +142,7 @@ def test_cutoffs_that_make_no_sense_are_2(content, message, traces, tmp_path):
 
 def test_a_full_disk_is_2_and_leaves_no_half_file(traces, tmp_path):
     (tmp_path / "forecasts.csv").write_text("of yesterday\n")
-    limit = 4096  # bytes a file may have: what a full disk is to the one who writes
-    said = run(cwd=tmp_path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    said = run(cwd=tmp_path, most_bytes_a_file=4096)
     assert said.returncode == 2, said.stderr
     assert "cannot write forecasts.csv" in said.stderr
     assert (tmp_path / "forecasts.csv").read_text() == "of yesterday\n"

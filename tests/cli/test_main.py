@@ -8,21 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
+from typer.testing import CliRunner
 
-AIOPS = [sys.executable, "-m", "aiops"]
-
-
-def run(*arguments, cwd=None, **environment):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AIOPS_")}
-    return subprocess.run(
-        [*AIOPS, *map(str, arguments)],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=clean | environment,
-        timeout=110,
-    )
+from aiops.cli.main import app
+from tests.cli.program import AIOPS, run
 
 
 @pytest.fixture
@@ -42,14 +32,17 @@ def folder(tmp_path):
     return root
 
 
-@pytest.mark.parametrize(
-    "command",
-    [[], ["backtest", "scaling"], ["backtest", "forecast"], ["policy", "check"], ["train"], ["peaks"], ["demo"]],
-)
+def commands(command, *path):
+    """Return the path of a command and of all below it."""
+    below = getattr(command, "commands", {})
+    return [path, *(each for name, child in below.items() for each in commands(child, *path, name))]
+
+
+@pytest.mark.parametrize("command", commands(typer.main.get_command(app)), ids=" ".join)
 def test_help_opens_with_an_example(command):
-    said = run(*command, "--help")
+    said = CliRunner().invoke(app, [*command, "--help"])
     lines = [line.strip() for line in said.stdout.splitlines() if line.strip()]
-    assert said.returncode == 0
+    assert said.exit_code == 0
     assert lines[0].startswith("Usage:")
     assert lines[1].startswith("Example:")
 

@@ -2,15 +2,14 @@
 
 import csv
 import json
-import os
-import resource
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+
+from tests.cli import program
 
 STEP = 900
 END = 1_790_035_200  # midnight
@@ -18,18 +17,7 @@ DAY = 86400 // STEP
 DAYS = 56
 
 
-def run(*arguments, cwd, preexec_fn=None):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AIOPS_")}
-    return subprocess.run(
-        [sys.executable, "-m", "aiops", "peaks", "--source", "fleet", *map(str, arguments)],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=clean,
-        timeout=110,
-        preexec_fn=preexec_fn,
-    )
+run = partial(program.run, "peaks", "--source", "fleet")
 
 
 def daily(level, seed):
@@ -135,12 +123,7 @@ def test_what_makes_no_sense_is_2(fleet, option, words):
 @pytest.mark.parametrize(("option", "file"), [("--output", "days.csv"), ("--report", "peaks.html")])
 def test_a_full_disk_is_2_and_leaves_no_half_file(fleet, option, file):
     (fleet / file).write_text("of yesterday\n")
-    limit = 1024  # bytes a file may have: what a full disk is to the one who writes
-    said = run(
-        *("--query", "[fs]*", "--workers", 1, option, file),
-        cwd=fleet,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )
+    said = run("--query", "[fs]*", "--workers", 1, option, file, cwd=fleet, most_bytes_a_file=1024)
     assert said.returncode == 2, said.stderr
     assert f"cannot write {file}: File too large" in said.stderr
     assert (fleet / file).read_text() == "of yesterday\n"

@@ -175,7 +175,7 @@ def test_explain_says_what_the_calendar_asks_for(folder):
     [
         (["--forecast", 900, "--load", 90, "--usual", 200], "20 -> 5: demand of up to 250 needs 5 replicas, the most"),
         (["--load", 90], "hold 20: no forecast for the window"),
-        (["--forecast", 900, "--load", 990, "--distrusted"], "hold 20: demand of up to 990 needs 20 replicas; "),
+        (["--forecast", 900, "--load", 990, "--distrusted"], "20 -> 22: demand of up to 1089 needs 22 replicas; "),
         (["--forecast", 100], "hold 20: present demand unknown, demand of up to 100 needs 2 replicas"),
         (
             ["--forecast", 1500, "--load", 90, "--ceiling", 25],

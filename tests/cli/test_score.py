@@ -1,28 +1,16 @@
 """``aiops score`` as a user starts it: one line a row, labels unread, exit codes."""
 
 import csv
-import os
-import subprocess
-import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
 from aiops.detection.detector import Points
 from aiops.detection.fleet import FleetDetector
+from tests.cli import program
 
-
-def run(*arguments, cwd):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AIOPS_")}
-    return subprocess.run(
-        [sys.executable, "-m", "aiops", "score", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=clean,
-        timeout=110,
-        check=False,
-    )
+run = partial(program.run, "score")
 
 
 def lines(path):

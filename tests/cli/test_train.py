@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,30 +16,17 @@ from aiops.series import Series, SeriesKey
 from aiops.settings import PrometheusSettings
 from testbed.mlflow import kill, mlflow
 from testbed.server import free_port
+from tests.cli import program
+from tests.cli.program import end
 
 STEP = 1800
 
 
-def begun(*arguments, cwd):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AIOPS_")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "aiops", "train", "--workers", "1", "--horizon", "1d", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=cwd,
-        env=clean | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"},
-    )
-
-
-def ended(process):
-    with process:
-        said = process.communicate(timeout=110)
-    return subprocess.CompletedProcess(process.args, process.returncode, *said)
+begin = partial(program.begin, "train", "--workers", "1", "--horizon", "1d", MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")
 
 
 def run(*arguments, cwd):
-    return ended(begun(*arguments, cwd=cwd))
+    return end(begin(*arguments, cwd=cwd))
 
 
 def values(level, count, seed):
@@ -96,12 +81,12 @@ def test_an_mlflow_that_is_away_is_4_and_the_bundle_is_kept(traces, tmp_path):
 
 def test_an_mlflow_that_is_killed_in_the_middle_is_4_and_a_rerun_recovers(traces, tmp_path):
     with mlflow(tmp_path) as server:
-        process = begun("--source", "traces", "--registry", server.url, cwd=tmp_path)
+        process = begin("--source", "traces", "--registry", server.url, cwd=tmp_path)
         while "registered-models/get" not in server.log_tail():  # it was asked who is champion; now the fitting begins
-            assert process.poll() is None, ended(process).stderr
+            assert process.poll() is None, end(process).stderr
             time.sleep(0.02)
         kill(server)
-    said = ended(process)
+    said = end(process)
     assert said.returncode == 4, said.stderr
     assert "is not registered: run again with --snapshot" in said.stderr
     assert "Traceback" not in said.stderr

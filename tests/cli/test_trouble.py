@@ -4,10 +4,7 @@ import csv
 import json
 import os
 import re
-import resource
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import numpy as np
 import pytest
 
 from aiops.cli.output import PARTIAL
+from tests.cli.program import begin, end, run
 
 STEP = 1800
 END = 1_790_000_000
@@ -55,20 +53,6 @@ KINDS = {
 }
 
 
-def aiops(*arguments, cwd, **options):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AIOPS_")}
-    command = [sys.executable, "-m", "aiops", *map(str, arguments)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, env=clean, **options
-    )
-
-
-def ended(process):
-    with process:
-        said = process.communicate(timeout=110)
-    return subprocess.CompletedProcess(process.args, process.returncode, *said)
-
-
 def write(folder, series):
     folder.mkdir()
     for name, lines in series.items():
@@ -94,8 +78,8 @@ def troubled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("troubled")
     write(folder / "traces", GOOD | {name: lines for name, (lines, *_) in KINDS.items()})
     return folder, {
-        "forecast": ended(aiops(*FORECAST, cwd=folder)),
-        "train": ended(aiops(*TRAIN, cwd=folder)),
+        "forecast": run(*FORECAST, cwd=folder),
+        "train": run(*TRAIN, cwd=folder),
     }
 
 
@@ -123,7 +107,7 @@ def test_a_troubled_series_is_forecast_or_left_out_with_its_reason(troubled, com
 def test_the_rest_of_a_troubled_fleet_is_forecast_as_if_it_were_alone(troubled, tmp_path):
     folder, _ = troubled
     write(tmp_path / "traces", GOOD)
-    said = ended(aiops(*FORECAST, cwd=tmp_path))
+    said = run(*FORECAST, cwd=tmp_path)
     assert said.returncode == 0, said.stderr
     among, alone = forecasts(folder / "forecasts.csv"), forecasts(tmp_path / "forecasts.csv")
     for name in GOOD:
@@ -140,7 +124,7 @@ def killed_worker(process):
                 os.kill(int(child), signal.SIGKILL)
                 return int(child)
         time.sleep(0.01)
-    raise AssertionError(f"no worker to kill: {ended(process)}")
+    raise AssertionError(f"no worker to kill: {end(process)}")
 
 
 @pytest.fixture
@@ -151,31 +135,24 @@ def fleet(tmp_path):
 
 
 def test_a_worker_that_is_killed_midway_costs_no_forecast(fleet):
-    calm = ended(aiops(*FORECAST, "--workers", 1, "--output", "calm.csv", cwd=fleet))
-    process = aiops(*FORECAST, "--workers", 2, cwd=fleet)
+    calm = run(*FORECAST, "--workers", 1, "--output", "calm.csv", cwd=fleet)
+    process = begin(*FORECAST, "--workers", 2, cwd=fleet)
     killed_worker(process)
-    said = ended(process)
+    said = end(process)
     assert (calm.returncode, said.returncode) == (0, 0), said.stderr
     assert (fleet / "forecasts.csv").read_bytes() == (fleet / "calm.csv").read_bytes()
 
 
 def test_a_worker_that_is_killed_midway_costs_no_training(fleet):
-    process = aiops(*TRAIN, "--workers", 2, "--forecaster", "seasonal-naive", cwd=fleet)
+    process = begin(*TRAIN, "--workers", 2, "--forecaster", "seasonal-naive", cwd=fleet)
     killed_worker(process)
-    said = ended(process)
+    said = end(process)
     assert said.returncode == 0, said.stderr
     assert len(json.loads(said.stdout)) == 100
 
 
 def test_training_on_a_full_disk_says_so_and_leaves_no_half_bundle(fleet):
-    limit = 64 * 1024  # bytes a file may have: what a full disk is to the one who writes
-    said = ended(
-        aiops(
-            *TRAIN,
-            cwd=fleet,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-        )
-    )
+    said = run(*TRAIN, cwd=fleet, most_bytes_a_file=64 * 1024)
     assert said.returncode == 2, said.stderr
     assert "cannot write" in said.stderr
     assert "Traceback" not in said.stderr
@@ -184,11 +161,11 @@ def test_training_on_a_full_disk_says_so_and_leaves_no_half_bundle(fleet):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_forecast_that_is_terminated_ends_quietly_and_leaves_nothing_behind(fleet, workers):
-    process = aiops(*FORECAST, "--workers", workers, cwd=fleet)
+    process = begin(*FORECAST, "--workers", workers, cwd=fleet)
     until = time.monotonic() + 60
     while len(list(fleet.iterdir())) == 1 and time.monotonic() < until:
         time.sleep(0.01)
     process.terminate()
-    said = ended(process)
+    said = end(process)
     assert (said.returncode, said.stderr) == (143, "")
     assert [path.name for path in fleet.iterdir()] == ["traces"]

@@ -121,6 +121,16 @@ def test_metrics_may_join_and_leave():
     assert state.model.usable.all(), "what has joined is known in time"
 
 
+@pytest.mark.parametrize("quiet", [0.0, 1e-17], ids=["zero", "rounding"])
+def test_a_metric_that_began_with_nothing_is_believed_once_it_lives(quiet):
+    """Errors of a service that had none for a day: the first are far off, and what they usually are is learnt."""
+    values = vectors(4000)
+    values[:1000, ERRORS] = quiet
+    found, state, _ = taught(values)
+    assert np.abs(found.placed(state, values[-1])).max() < 10
+    assert 0.5 < np.abs([found.placed(state, each)[ERRORS] for each in values[-500:]]).mean() < 2
+
+
 def test_an_isolation_forest_sees_a_hole_between_two_clouds_where_tails_see_the_middle():
     random = np.random.default_rng(0)
     clouds = random.choice([-10.0, 10.0], (3000, 1)) * [1.0, 1.0] + random.normal(size=(3000, 2))

@@ -1,6 +1,7 @@
 """The early warning on a real API: which limit comes first, who is told, and what is said of limits nobody may see."""
 
 import pytest
+from prometheus_client import REGISTRY
 
 from testbed.alertmanager import alertmanager_cluster
 from testbed.webhook import webhook
@@ -16,6 +17,10 @@ def growing(stage, now, weekly):
     at = int(stage.clock.now().timestamp())
     wave = f"{now / 10} * sin(vector((time() - {at}) / 86400 * 2 * pi()))"
     return f"{wave} + {now} + {weekly} * (time() - {at}) / {7 * 86400}"
+
+
+def gauge(name, **labels):
+    return REGISTRY.get_sample_value(name, {"namespace": "room", "name": "web", **labels})
 
 
 def quota(pods):
@@ -55,6 +60,8 @@ def test_a_quota_that_demand_will_outgrow_is_told_as_a_ticket_and_ends_when_it_i
             message = stage.condition("RoomAhead")["message"]
             assert f"more than {ALLOWED} replicas (requests.cpu of the ResourceQuota team)" in message
             within(10, lambda: ("QuotaSoon", message) in stage.events())
+            assert gauge("aiops_scaler_room_replicas") == ALLOWED
+            assert gauge("aiops_scaler_shortage_probability", window="7d") == found["chanceWithin7Days"]
             ticket = hook.wait_for(bool, 20)[0]["alerts"][0]
             assert ticket["labels"] == {
                 "alertname": "PredictiveScalerOutOfRoom",

@@ -133,10 +133,13 @@ def test_a_step_down_is_observed_before_the_next_one(policy, seen, current) -> N
 
 @given(policy=policies, seen=turns, current=st.integers(LEAST, MOST))
 def test_no_data_never_scales_down(policy, seen, current) -> None:
-    for (decision, _), (peak, _, demand, _) in zip(live(policy, seen, current), seen, strict=True):
+    since, now = None, START
+    for (decision, _), (peak, _, demand, minutes) in zip(live(policy, seen, current), seen, strict=True):
+        now += minutes * MINUTE
+        since = None if peak is not None and peak >= 0.0 else since or now
         blind = demand is None or not demand >= 0.0
-        unseen = policy.mode != "Direct" and (peak is None or not peak >= 0.0)  # Direct reads present demand then
-        if (blind or unseen) and decision.current <= MOST:
+        unforeseen = since is not None and now - since < timedelta(hours=1)  # from then on present demand counts
+        if (blind or unforeseen) and decision.current <= MOST:
             assert decision.desired >= decision.current
 
 
@@ -149,6 +152,7 @@ def test_a_restart_changes_nothing_and_a_replay_is_the_same_bit_for_bit(policy, 
     assert [state for _, state in first] == [state for _, state in again]
 
 
+_REACTIVE = {Reason.FORECAST_IMPLAUSIBLE, Reason.FORECAST_UNSKILLED, Reason.FORECAST_FROZEN}
 forecasts = st.tuples(st.floats(0, 450), st.floats(0, 450) | st.sampled_from([None, float("nan")]))
 
 
@@ -183,8 +187,6 @@ def test_looking_ahead_only_keeps_what_is_there(policy, seen, current) -> None:
         without, _ = step(before, observation, peak, policy, now)
         assert without.desired <= decision.desired <= max(without.desired, decision.current)
         unknown = later is not None and not later >= 0.0
-        believed = (
-            Reason.FORECAST_IMPLAUSIBLE not in decision.limits and Reason.FORECAST_UNSKILLED not in decision.limits
-        )
+        believed = _REACTIVE.isdisjoint(decision.limits)
         if unknown and believed and without.peak_demand is not None and peak is not None and peak >= 0.0:
             assert decision.desired >= min(decision.current, MOST)

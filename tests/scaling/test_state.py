@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from aiops.errors import DataError
+from aiops.scaling.frozen import Repeated
 from aiops.scaling.plausible import Record
 from aiops.scaling.policy import Mode
 from aiops.scaling.skill import Claim, Loss, Skill
@@ -23,8 +24,10 @@ FULL = ScalingState(
     last_good=12,
     rolled_back_at=NOW - timedelta(hours=3),
     rollbacks=(NOW - timedelta(hours=5), NOW - timedelta(hours=3)),
+    absent_since=NOW - MINUTE,
     dip_since=NOW - MINUTE,
     lowered=Lowered(NOW - MINUTE, 4),
+    repeat=Repeated(peak=0.1 + 0.2, since=NOW - MINUTE, needed=12, moved=True),
     skill=Skill(
         since=NOW - timedelta(days=2),
         judged=NOW - MINUTE,
@@ -119,7 +122,7 @@ def test_negative_replicas_are_refused() -> None:
 def test_the_fullest_state_is_small() -> None:
     full = replace(
         FULL,
-        needs=tuple((NOW - (48 - i) * timedelta(seconds=30), 10_048 - i) for i in range(48)),
+        needs=tuple((NOW - (40 - i) * timedelta(seconds=30), 10_048 - i) for i in range(40)),
         trial=None,
         rollbacks=(NOW,) * 10,
         restoring=10_000,

@@ -1,4 +1,3 @@
-import re
 from datetime import timedelta
 
 import pytest
@@ -6,14 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiops.errors import ConfigError
-from aiops.series.duration import DURATION_PATTERN, duration_text, format_duration, parse_duration
+from aiops.series.duration import duration_text, format_duration, parse_duration
 
 
 @given(st.integers(0, 10**9))
 def test_what_is_written_is_read_back(seconds):
     text = format_duration(timedelta(seconds=seconds))
     assert parse_duration(text) == timedelta(seconds=seconds)
-    assert re.fullmatch(DURATION_PATTERN, text)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("1h30m", 5400), ("2w1d", 1_296_000), ("0s", 0)])

@@ -363,7 +363,12 @@ CASES = (
             ("a limit that is no number", Status.INVALID_ARGUMENT, "a limit is a number", {"limit": float("nan")}),
             ("a history of nothing", Status.INVALID_ARGUMENT, "history must hold", {"history": timedelta(0)}),
             ("several series", Status.FAILED_PRECONDITION, "gives 2 series", {"query": "more_*"}),
-            ("less than two weeks of history", Status.FAILED_PRECONDITION, "give two weeks or more", {}),
+            (
+                "less than two weeks of history",
+                Status.FAILED_PRECONDITION,
+                "give two weeks or more",
+                {"history": timedelta(days=1)},
+            ),
         )
     ),
     Case(

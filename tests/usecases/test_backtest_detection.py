@@ -1,10 +1,8 @@
 """Detection on one's own history: the service's code, its budget, and nothing of the future."""
 
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,6 +15,7 @@ from aiops.detection.scorer import Scorer
 from aiops.errors import DataError
 from aiops.series import Series, SeriesKey
 from aiops.usecases.backtest_detection import backtest_detection
+from tests.cli import program
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -100,25 +99,7 @@ def test_the_command_writes_a_table_and_a_page(tmp_path):
     ]
     (folder / "load.csv").write_text("\n".join(["timestamp,value", *rows]))
     (tmp_path / "two.yaml").write_text("")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AIOPS_")}
-
-    def run(*more):
-        command = [
-            sys.executable,
-            "-m",
-            "aiops",
-            "backtest",
-            "detection",
-            "--source",
-            str(folder),
-            "--days",
-            "2",
-            *more,
-        ]
-        return subprocess.run(
-            command, capture_output=True, text=True, cwd=tmp_path, env=clean, timeout=110, check=False
-        )
-
+    run = partial(program.run, "backtest", "detection", "--source", folder, "--days", 2, cwd=tmp_path)
     done = run("--format", "json", "--report", "out.html")
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(done.stdout)

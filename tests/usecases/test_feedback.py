@@ -1,9 +1,6 @@
 """What people say of incidents, by the command line, and what the desk makes of it."""
 
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +13,7 @@ from aiops.alerting.feedback import Verdict
 from aiops.alerting.rules import AlertRule
 from aiops.errors import ConfigError
 from aiops.usecases.incidents import Desk
+from tests.cli import program
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -77,10 +75,8 @@ class Service:
 
 
 def aiops(*arguments, cwd):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AIOPS_")}
-    clean |= {"AIOPS_CLOCK__START": START.isoformat(), "AIOPS_CLOCK__ANCHOR": datetime.now(UTC).isoformat()}
-    command = [sys.executable, "-m", "aiops", "feedback", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=clean, timeout=110, check=False)
+    now = {"AIOPS_CLOCK__START": START.isoformat(), "AIOPS_CLOCK__ANCHOR": datetime.now(UTC).isoformat()}
+    return program.run("feedback", *arguments, cwd=cwd, **now)
 
 
 def test_noise_asks_for_more_each_time_and_useful_takes_it_back(tmp_path):

@@ -1,8 +1,6 @@
 """The ledger of a running workload, from what a real Prometheus holds of it."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +17,7 @@ from aiops.scaling.resource import PredictiveScalerSpec
 from aiops.series import Series, SeriesKey
 from aiops.settings import PrometheusSettings
 from aiops.usecases.ledger import DONE, FLOOR, ORACLE, PLAIN, Watched, ledger_of
+from tests.cli import program
 
 MINUTE = timedelta(minutes=1)
 N = 2 * 1440
@@ -35,7 +34,8 @@ spec:
 
 @pytest.fixture(scope="module")
 def case() -> Case:
-    end = datetime.now(UTC).replace(second=0, microsecond=0)
+    # The last noon: what a first day of minutes begins with would be seen in the second one.
+    end = (datetime.now(UTC) - timedelta(hours=12)).replace(hour=12, minute=0, second=0, microsecond=0)
     hours = np.arange(N + 1) / 60
     noise = np.random.default_rng(5).lognormal(0, 0.1, len(hours))
     values = (150 + 100 * np.sin(hours * np.pi / 12)) * noise
@@ -121,12 +121,10 @@ def test_the_ledger_is_read_from_prometheus(case, floors, fresh_prometheus, tmp_
     metrics = [replace(demand, key=SeriesKey.of(name, labels), values=each) for name, each in numbers.items()]
     RemoteWriter(PrometheusSettings(url=fresh_prometheus.url)).write([demand, *metrics])
     (tmp_path / "till.yaml").write_text(SPEC)
-    command = [
-        sys.executable, "-m", "aiops", "ledger", "--source", fresh_prometheus.url, "--scaler", "ledger/till",
-        "--policy", tmp_path / "till.yaml", "--hpa-target", "0.8", "--history", "49h", "--end", case.end.isoformat(),
-        "--format", "json",
-    ]  # fmt: skip
-    said = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True, timeout=110)
+    said = program.run(
+        "ledger", "--source", fresh_prometheus.url, "--scaler", "ledger/till", "--policy", tmp_path / "till.yaml",
+        "--hpa-target", "0.8", "--history", "49h", "--end", case.end.isoformat(), "--format", "json",
+    )  # fmt: skip
     assert said.returncode == 0, said.stderr
     *days, total = json.loads(said.stdout)
     expected = ledger_of(
