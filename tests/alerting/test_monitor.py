@@ -1,5 +1,6 @@
 """The file of watched queries: what it may say, and what is said of everything else."""
 
+import sys
 from datetime import timedelta
 
 import pytest
@@ -90,6 +91,12 @@ def test_what_is_wrong_is_said_with_its_line(text, said):
     with pytest.raises(ConfigError) as raised:
         load_monitors(text, "f.yaml")
     assert said in str(raised.value)
+
+
+def test_a_method_that_needs_what_is_not_installed_is_refused_before_anything_is_watched(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyod", None)
+    with pytest.raises(ConfigError, match=r"spec.together .*needs pyod: install aiops\[train\], or choose ecod"):
+        load_monitors(monitor("query: a\n  together: iforest"), "f.yaml")
 
 
 def test_everything_that_is_wrong_is_said_at_once():

@@ -79,7 +79,8 @@ def test_the_cause_of_a_miss_is_found(asked, seen_before, change, cause):
 @pytest.mark.parametrize(("waits", "cause"), [("0s", Cause.TAKEN_AWAY), ("5m", None)])
 def test_replicas_that_were_there_and_taken_away_a_minute_too_early_are_the_policys_doing(waits, cause):
     shop = case()
-    hasty = policy(behavior=POLICY["behavior"] | {"scaleDown": {"stabilizationWindow": waits, "maxStepRatio": 1}})
+    once = {"stabilizationWindow": waits, "maxStepRatio": 1}
+    hasty = policy(behavior={"scaleUp": {"maxStepRatio": 1000}, "scaleDown": once})
     forecast = peaks(shop, 5)
     forecast[shop.cutoffs + 1 == JUMP - 1] = 9.5
 

@@ -29,7 +29,7 @@ def shop(wave: float) -> Case:
         name="shop",
         history=history,
         capacity_per_replica=1.0,
-        start=start + timedelta(hours=6),
+        start=start + timedelta(hours=6, minutes=30),  # so that what is frozen does not know of the next full hour
         end=history.end,
         lead=timedelta(hours=1),
     )
