@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from aiops.documents.fields import RULES, Duration, Label, Part, PositiveDuration, Query, rule
 from aiops.scaling.calendar import Calendar
-from aiops.scaling.capacity import ROUNDING
+from aiops.scaling.capacity import MOST_REPLICAS, ROUNDING
 from aiops.scaling.pace import NO_LIMIT, Behavior
 from aiops.series.duration import format_duration
 
@@ -19,7 +19,6 @@ LEAST_LEVEL: Final = 0.5  # below, demand is above the plan more often than not,
 MOST_LEVEL: Final = 0.999  # beyond, the errors of the last days say nothing
 EVENT_ABOVE_MAX: Final = "an event's minReplicas is above bounds.maxReplicas: raise the latter"
 _SECONDS_AN_HOUR: Final = 3600
-_MOST_REPLICAS: Final = 2**31 - 1  # what Kubernetes can hold
 
 
 class Mode(StrEnum):
@@ -61,9 +60,9 @@ class Bounds(Part):
     )
 
     min_replicas: int = Field(
-        1, ge=1, le=_MOST_REPLICAS, description="Fewest replicas. Scaling to zero is not supported."
+        1, ge=1, le=MOST_REPLICAS, description="Fewest replicas. Scaling to zero is not supported."
     )
-    max_replicas: int = Field(ge=1, le=_MOST_REPLICAS, description="Most replicas, whatever the forecast says.")
+    max_replicas: int = Field(ge=1, le=MOST_REPLICAS, description="Most replicas, whatever the forecast says.")
     on_max_breach: MaxBreach = Field(
         MaxBreach.HONOR,
         strict=False,
