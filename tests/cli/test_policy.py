@@ -134,9 +134,9 @@ def test_simulate_prints_each_change_and_its_story_is_played_as_it_was_told(trac
 
 
 def test_explain_says_what_each_rule_makes_of_the_number(folder):
-    asked = ("explain", folder / "good.yaml", "--current", 20, "--load", 90, "--forecast", 100, "--usual", 90)
-    rows, _ = run(*asked, "--needed", 9)
-    ahead, _ = run(*asked, "--needed", 9, "--later", 590)
+    asked = ("explain", folder / "good.yaml", "--current", 20, "--load", 90, "--forecast", 100, "--needed", 9)
+    rows, _ = run(*asked, "--usual", 90)
+    ahead, _ = run(*asked, "--later", 590)
 
     assert [(row["rule"], row["replicas"]) for row in rows] == [
         ("forecast", None),
