@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -16,7 +17,7 @@ from aiops.errors import ConfigError, DataError
 from aiops.forecasting.forecaster import WindowForecaster
 from aiops.scaling.capacity import replicas_for
 from aiops.scaling.loop import step
-from aiops.scaling.policy import Mode, ScalingPolicy
+from aiops.scaling.policy import Horizon, Mode, ScalingPolicy
 from aiops.scaling.state import Observation, ScalingState
 from aiops.series import FloatArray, IntArray, Series
 from aiops.series.grid import require_utc
@@ -136,8 +137,19 @@ def replay_floors(case: Case, floors: IntArray, hpa: Hpa, scaler: str) -> Scalin
 
 
 def peaks_for(case: Case, policy: ScalingPolicy, forecaster: WindowForecaster) -> FloatArray:
-    """Return the forecast that each decision of a replay reads, shape ``[m]``; NaN where there is none."""
-    return peaks_at_levels(case, policy.forecast.window, forecaster, np.array([policy.level]))[:, 0]
+    """Return what each decision of a replay reads, one column for each of ``policy.horizons``; NaN for no forecast."""
+    return peaks_of_all(case, [policy], forecaster)[0]
+
+
+def peaks_of_all(case: Case, policies: Sequence[ScalingPolicy], forecaster: WindowForecaster) -> list[FloatArray]:
+    """Return what each policy reads, as ``peaks_for``, in one walk over the history for each length of window."""
+    asked = {horizon for policy in policies for horizon in policy.horizons}
+    found: dict[Horizon, FloatArray] = {}
+    for length in {horizon.length for horizon in asked}:
+        levels = sorted(horizon.level for horizon in asked if horizon.length == length)
+        peaks = peaks_at_levels(case, length, forecaster, np.array(levels))
+        found |= {Horizon(length, level): peaks[:, column] for column, level in enumerate(levels)}
+    return [np.column_stack([found[horizon] for horizon in policy.horizons]) for policy in policies]
 
 
 def peaks_at_levels(case: Case, window: timedelta, forecaster: WindowForecaster, levels: FloatArray) -> FloatArray:
@@ -183,7 +195,7 @@ def replay_peaks(
     mode: Mode = Mode.FLOOR,
     scaler: str = "forecast",
 ) -> ScalingOutcome:
-    """Replay a policy on forecasts that are given, one a decision of ``case``, shape ``[m]``; NaN for none.
+    """Replay a policy on forecasts that are given; see ``peaks_for``. One column, or ``[m]``, looks no further.
 
     Raises:
         ConfigError: If mode and HPA do not go together.
@@ -202,7 +214,7 @@ def floors_of(case: Case, policy: ScalingPolicy, peaks: FloatArray, min_replicas
     Args:
         case: The workload.
         policy: What decides.
-        peaks: One forecast a decision, shape ``[m]``.
+        peaks: What each decision reads; see ``replay_peaks``.
         min_replicas: The HPA's own, before the first decision.
     """
     turns = decide_floors(case, policy, peaks, min_replicas)
@@ -218,17 +230,19 @@ def decide_floors(case: Case, policy: ScalingPolicy, peaks: FloatArray, min_repl
 def _decide_all(
     case: Case, policy: ScalingPolicy, peaks: FloatArray, current: int, cluster: Cluster | None, mode: Mode
 ) -> list[Turn]:
-    if peaks.shape != case.cutoffs.shape:
-        raise DataError(f"expected one forecast a decision, {case.cutoffs.shape}, got {peaks.shape}")
+    if len(peaks) != len(case.cutoffs):
+        raise DataError(f"expected one forecast a decision, {len(case.cutoffs)}, got {len(peaks)}")
     # A replay has no SLO to read, and a guard without answers would never let go of anything. It starts trusted.
     trust = policy.trust.model_copy(update={"proving": timedelta()})
     policy = policy.model_copy(update={"mode": mode, "guard": None, "suspend": False, "trust": trust})
     state, now = ScalingState(), case.workload.demand.start
     syncs, interval = case.syncs_between_decisions, case.syncs_between_decisions * SYNC
     turns = []
-    for demand, peak in zip(case.history.values[case.cutoffs].tolist(), peaks.tolist(), strict=True):
+    demands, read = case.history.values[case.cutoffs].tolist(), peaks.reshape(len(peaks), -1).tolist()
+    for demand, (peak, *further) in zip(demands, read, strict=True):
         ready = None if cluster is None else cluster.ready
-        decision, state = step(state, Observation(current=current, ready=ready, demand=demand), peak, policy, now)
+        seen = Observation(current=current, ready=ready, demand=demand)
+        decision, state = step(state, seen, peak, policy, now, later=further[0] if further else None)
         turns.append(Turn(now, decision))
         current = decision.desired
         if cluster is not None:

@@ -17,7 +17,7 @@ import numpy as np
 from aiops.backtest.hpa import DOWN, Behavior, Hpa, Rules
 from aiops.backtest.ledger import ledger
 from aiops.backtest.outcome import Point, ScalingOutcome, pareto
-from aiops.backtest.replay import Case, floors_of, peaks_at_levels, replay_floors, replay_hpa
+from aiops.backtest.replay import Case, floors_of, peaks_of_all, replay_floors, replay_hpa
 from aiops.forecasting.forecaster import WindowForecaster
 from aiops.scaling.policy import ScalingPolicy
 from aiops.series import FloatArray
@@ -180,10 +180,10 @@ def sweep_case(case: Case, contenders: Sequence[Contender], grid: Grid) -> list[
 
 
 def peaks_of(case: Case, contender: Contender, settings: Sequence[Setting]) -> dict[float, FloatArray]:
-    """Return the forecasts of one walk over the history, by level: all that the settings need, shape ``[m]`` each."""
-    levels = sorted({contender.policy_of(case, each.level).level for each in settings})
-    peaks = peaks_at_levels(case, contender.policy_of(case).forecast.window, contender.forecaster, np.array(levels))
-    return {level: peaks[:, index] for index, level in enumerate(levels)}
+    """Return what the policy reads at each level that the settings have; see ``replay.peaks_for``."""
+    policies = {policy.level: policy for each in settings for policy in [contender.policy_of(case, each.level)]}
+    peaks = peaks_of_all(case, list(policies.values()), contender.forecaster)
+    return dict(zip(policies, peaks, strict=True))
 
 
 def outcomes_of(

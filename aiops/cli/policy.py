@@ -76,6 +76,12 @@ def explain(
             "--forecast", help="Highest demand forecast for the window.", show_default="none: nothing shrinks"
         ),
     ] = None,
+    later: Annotated[
+        float | None,
+        typer.Option(
+            "--later", help="Highest demand forecast for as far as scaleDown.lookAhead.", show_default="not more"
+        ),
+    ] = None,
     needed: Annotated[
         int | None,
         typer.Option("--needed", min=0, help="The most replicas that a turn of the stabilization window asked for."),
@@ -117,6 +123,7 @@ def explain(
         current=current,
         demand=load,
         forecast=forecast,
+        later=later,
         needed=needed,
         usual=usual,
         readings=_readings(slo or [], [] if policy.guard is None else [each.name for each in policy.guard.slos]),

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from aiops.detection.combiner_record import HOURS, SAID_A_WEEK
-from aiops.detection.fleet_clock import DAY
 from aiops.detection.fleet_kernel import advance
 from aiops.detection.fleet_levels import (
     FORECAST,
@@ -33,6 +32,7 @@ _LEAST, _MOST = -2.5, 6.0  # of a rarity, where it is averaged: about an ordinar
 _ODD = 0.5  # rarer than once in three weeks
 _NEVER = 1e8  # seconds since it was odd, if it never was
 _CLIP = 6.0
+_DAY = 86_400.0
 
 
 @machine_code
@@ -93,7 +93,7 @@ def _views(
     if cell["seen"] <= SILENT:
         return
     step = step_of(cell, at)
-    day = int(max(round(DAY / step), 1))
+    day = int(max(round(_DAY / step), 1))
     season, _ = season_of(cell, at, step, day)
     look(cell, value, season, np.nan, residual)
     floor = floor_of(cell, floor_ratio)
@@ -182,7 +182,7 @@ def _take(cell: Any, at: float, value: float) -> None:
         move = abs(value - cell["last"])
         if seen > 30:
             move = min(move, _CLIP * cell["moves"])
-        rate = max((at - cell["at"]) / (3.0 * 86_400.0), 1.0 / seen)
+        rate = max((at - cell["at"]) / (3.0 * _DAY), 1.0 / seen)
         cell["moves"] += min(rate, 1.0) * (move - cell["moves"])
     cell["last"] = value
     cell["at"] = at
@@ -225,7 +225,7 @@ def restate(
         rate = 10.0 ** (decades[k] + share * (decades[k + 1] - decades[k]))
         step = cells[rows[i]]["step"]
         step = step if step > 0 else 60.0
-        day = int(max(round(86_400.0 / step), 1))
+        day = int(max(round(_DAY / step), 1))
         found[0, i] = rate
         found[1, i] = share_of(rate, 7.0 * day, max(math.floor(1800.0 / step), 6.0))
         place += 1

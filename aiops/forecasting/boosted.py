@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from aiops.errors import FitFailedError
-from aiops.forecasting.boosted_features import Tracks, features, tracks
+from aiops.forecasting.boosted_features import Tracks, features, looks_back, tracks
 from aiops.forecasting.boosted_trees import Trees, TreeStore, grow, predict
 from aiops.forecasting.forecaster import WindowForecaster
 from aiops.forecasting.window import LEAST_ERRORS, maximum_ahead, quantiles_of_ended, require_question
@@ -26,10 +26,11 @@ from aiops.series import FloatArray, IntArray, Series, SeriesKey, epoch_seconds
 from aiops.series.compiled import digest_of_sources
 
 DAY: Final = timedelta(days=1)
-ANCHORS: Final = (0.5, 0.95)
-"""Levels that trees are grown for; the errors of the nearest one give every other level."""
+ANCHORS: Final = (0.8, 0.95)
+"""Levels that trees are grown for; the errors of the next higher one give every other level."""
 _LEAST_ROWS: Final = 500
 _MOST_ROWS: Final = 50_000
+_ROWS_A_WINDOW: Final = 4  # long windows side by side have nearly the same peak: more rows cost and teach nothing
 _REMEMBERED: Final = 8192
 
 
@@ -43,6 +44,7 @@ class Day(NamedTuple):
     Attributes:
         lesson: Digest of the last day that was learnt from.
         trees: None where nothing could be learnt.
+        carried: Where the walk stood a week before the first cutoff, from which features are made.
         values: What was observed from the first cutoff of the day on, shape ``[k]``.
         point: The quantile at each of those cutoffs, before calibration, shape ``[k]``.
         unit: What errors are divided by, shape ``[k]``.
@@ -50,6 +52,7 @@ class Day(NamedTuple):
 
     lesson: bytes
     trees: Trees | None
+    carried: FloatArray
     values: FloatArray
     point: FloatArray
     unit: FloatArray
@@ -126,13 +129,15 @@ class Boosted:
         at = cutoffs - first
         truth = maximum_ahead(series.values[first : last + 1], window)
         found = np.full((len(cutoffs), len(levels)), np.nan)
-        anchors = np.array([nearest_anchor(level) for level in levels.tolist()])
+        anchors = np.array([anchor_of(level) for level in levels.tolist()])
         for anchor in np.unique(anchors).tolist():
             point, unit = self._walk(series, first, last, window, anchor)
             mine = anchors == anchor
             error = quantiles_of_ended((truth - point) / unit, at, window, remembered, levels[mine])
             found[:, mine] = point[at, None] + error * unit[at, None]
-        never_negative = np.fmin.accumulate(series.values[: last + 1])[cutoffs] >= 0
+        lowest_before = np.fmin.reduce(series.values[: cutoffs[0] + 1])
+        lowest = np.fmin(lowest_before, np.fmin.accumulate(series.values[cutoffs[0] : last + 1]))
+        never_negative = lowest[cutoffs - cutoffs[0]] >= 0
         found = np.where(never_negative[:, None], np.maximum(found, 0.0), found)
         # Trees of two levels may cross: the higher one is what decisions read, so the lower one gives way.
         found = np.minimum.accumulate(found[:, ::-1], axis=1)[:, ::-1]
@@ -179,14 +184,20 @@ class Boosted:
                 return kept
         else:
             kept, same = None, 0
-        made = tracks(series.values[begin:until], calendar.second(begin), series.step, window)
-        trees = self._trees(place, lesson, made, trained_at - begin) if kept is None else kept.trees
-        new = np.arange(trained_at - 1 - begin + same, until - begin)
+        recent = max(trained_at - 1 - looks_back(series.step), begin)
+        if kept is None:
+            whole = tracks(series.values[begin:until], calendar.second(begin), series.step, window)
+            trees = self._trees(place, lesson, whole, trained_at - begin)
+            carried = tracks(series.values[begin:recent], calendar.second(begin), series.step, window).carried
+        else:
+            trees, carried = kept.trees, kept.carried
+        made = tracks(series.values[recent:until], calendar.second(recent), series.step, window, carried)
+        new = np.arange(trained_at - 1 - recent + same, until - recent)
         point = np.full(len(new), np.nan) if trees is None else predict(trees, features(made, new))
         point, unit = made.level[new] + point * made.unit[new], made.unit[new]
         if kept is not None:
             point, unit = np.concatenate([kept.point[:same], point]), np.concatenate([kept.unit[:same], unit])
-        day = Day(lesson=lesson, trees=trees, values=values.copy(), point=point, unit=unit)
+        day = Day(lesson=lesson, trees=trees, carried=carried, values=values.copy(), point=point, unit=unit)
         self._days.put(place, day)
         return day
 
@@ -207,9 +218,9 @@ def _name(place: _Place, lesson: bytes) -> str:
     return hashlib.blake2b(repr((place, lesson, code)).encode(), digest_size=16).hexdigest()
 
 
-def nearest_anchor(level: float) -> float:
+def anchor_of(level: float) -> float:
     """Return the level of the trees that answer for ``level``."""
-    return ANCHORS[0] if level < 0.75 else ANCHORS[1]
+    return next((anchor for anchor in ANCHORS if level <= anchor), ANCHORS[-1])
 
 
 def _learn(made: Tracks, known: int, level: float) -> Trees | None:
@@ -219,7 +230,7 @@ def _learn(made: Tracks, known: int, level: float) -> Trees | None:
     places = places[~np.isnan(target)]
     if len(places) < _LEAST_ROWS - made.window:
         return None
-    places = places[:: -(-len(places) // _MOST_ROWS)]
+    places = places[:: max(made.window // _ROWS_A_WINDOW, -(-len(places) // _MOST_ROWS))]
     target = (made.ahead[places] - made.level[places]) / made.unit[places]
     try:
         return grow(features(made, places), target, level)

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops.forecasting.window import maximum_ahead
 from aiops.series import FloatArray, IntArray
 from aiops.series.compiled import compiled
 
@@ -25,6 +26,7 @@ COUNT: Final = 33
 _LEVEL, _HOUR_MEAN, _DAY_MEAN = 1, 3, 5
 _VALUE, _USUAL, _MOVES, _MOVES_LATELY, _UNIT, _AHEAD = 6, 7, 8, 9, 10, 11
 _LINES = 12
+_CARRIED = len(MEMORIES) + 5
 
 
 class Tracks(NamedTuple):
@@ -35,12 +37,14 @@ class Tracks(NamedTuple):
         window: Steps of the window that is forecast.
         first_second: Stamp of the first step, in seconds since 1970.
         step_seconds: Grid spacing.
+        carried: What the walk over the values that follow goes on from.
     """
 
     lines: FloatArray
     window: int
     first_second: float
     step_seconds: float
+    carried: FloatArray
 
     @property
     def level(self) -> FloatArray:
@@ -58,7 +62,14 @@ class Tracks(NamedTuple):
         return np.asarray(self.lines[_AHEAD], dtype=np.float64)
 
 
-def tracks(values: FloatArray, first_second: float, step: timedelta, window: int) -> Tracks:
+def looks_back(step: timedelta) -> int:
+    """Return how many steps before its own a row of features looks at: a week, and the latest values."""
+    return 7 * round(timedelta(days=1) / step) + 5
+
+
+def tracks(
+    values: FloatArray, first_second: float, step: timedelta, window: int, carried: FloatArray | None = None
+) -> Tracks:
     """Walk over ``values`` once.
 
     Args:
@@ -66,12 +77,15 @@ def tracks(values: FloatArray, first_second: float, step: timedelta, window: int
         first_second: Stamp of the first value, in seconds since 1970.
         step: Grid spacing.
         window: Steps of the window that is forecast, at least 1.
+        carried: What the walk over the values before these ended with; None if these are the first.
     """
     seconds = step.total_seconds()
     lines = np.full((_LINES, len(values)), np.nan)
     rates = -np.expm1(-seconds / (60.0 * np.array(MEMORIES)))
-    compiled(_walk)(values, rates, window, lines)
-    return Tracks(lines, window, first_second, seconds)
+    carried = np.zeros(_CARRIED) if carried is None else carried.copy()
+    compiled(_walk)(values, rates, carried, lines)
+    lines[_AHEAD] = maximum_ahead(values, window)
+    return Tracks(lines, window, first_second, seconds, carried)
 
 
 def features(made: Tracks, places: IntArray) -> Features:
@@ -84,16 +98,15 @@ def features(made: Tracks, places: IntArray) -> Features:
     return found
 
 
-def _walk(values: FloatArray, rates: FloatArray, window: int, lines: FloatArray) -> None:
-    """Fill ``lines``. Compiled.
+def _walk(values: FloatArray, rates: FloatArray, carried: FloatArray, lines: FloatArray) -> None:
+    """Fill all of ``lines`` but what is ahead, and go on from ``carried``, which becomes where it ended. Compiled.
 
     The unit is the larger of twice the mean absolute step and a share of the root of (mean of an hour x mean of a
     day), as counts scatter, plus a hundredth of the usual value: a series that was quiet for an hour is not still.
     """
     n = len(values)
-    means = np.zeros(len(rates))
-    usual = moves = moves_lately = value = 0.0
-    seen = 0
+    means = carried[: len(rates)]
+    usual, moves, moves_lately, value, seen = carried[len(rates) :]
     for t in range(n):
         y = values[t]
         if not np.isnan(y):
@@ -116,12 +129,7 @@ def _walk(values: FloatArray, rates: FloatArray, window: int, lines: FloatArray)
         scatter = 0.3 * np.sqrt(max(means[_HOUR_MEAN], 0.0) * usual)
         unit = max(scatter, 2.0 * moves) + 0.01 * usual
         lines[_UNIT, t] = unit if unit > 0.0 else 1.0
-    for t in range(n - window):
-        highest = np.nan
-        for k in range(t + 1, t + window + 1):
-            if not np.isnan(values[k]) and not highest >= values[k]:
-                highest = values[k]
-        lines[_AHEAD, t] = highest
+    carried[len(rates) :] = np.array([usual, moves, moves_lately, value, seen])
 
 
 def _look(

@@ -101,10 +101,21 @@ def maximum_ahead(values: FloatArray, window: int) -> FloatArray:
     NaN where nothing was observed in them, and where the series ends before they do.
     """
     result = np.full(len(values), np.nan)
-    if len(values) > window:
-        ahead = np.lib.stride_tricks.sliding_window_view(values[1:], window)
-        result[: len(ahead)] = np.fmax.reduce(ahead, axis=1)
+    compiled(_highest_ahead)(values, window, result)
     return result
+
+
+def _highest_ahead(values: FloatArray, window: int, result: FloatArray) -> None:
+    """Fill ``result``. Compiled. Looks at a whole window again only when its highest value has fallen out."""
+    highest, place = np.nan, -1
+    for t in range(len(values) - window):
+        first = t + window
+        if place <= t:
+            highest, first = np.nan, t + 1
+        for k in range(first, t + window + 1):
+            if not np.isnan(values[k]) and not highest > values[k]:
+                highest, place = values[k], k
+        result[t] = highest
 
 
 def quantiles_of_ended(

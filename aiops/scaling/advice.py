@@ -97,13 +97,13 @@ def _about_the_pace(policy: ScalingPolicy, interval: timedelta) -> Iterator[Advi
             f"after {duration_text(_SLOWEST_RISE)} of growing from minReplicas {policy.bounds.min_replicas} there are "
             f"{replicas} of {policy.bounds.max_replicas}: raise maxStepReplicas or maxStepRatio",
         )
-    where = ("behavior", "scaleDown", "stabilizationWindow")
-    if down.stabilization_window < policy.forecast.window:
+    longest = max(down.stabilization_window, down.look_ahead)
+    if longest < policy.forecast.window:
         yield Advice(
-            where,
-            f"{format_duration(down.stabilization_window)} is shorter than forecast.window "
-            f"({format_duration(policy.forecast.window)}): replicas go in a dip and are wanted back before they could "
-            "start again; raise it, 15m is a good start",
+            ("behavior", "scaleDown"),
+            f"lookAhead and stabilizationWindow, {format_duration(longest)} at the most, are shorter than "
+            f"forecast.window ({format_duration(policy.forecast.window)}): replicas go in a dip and are wanted back "
+            "before they could start again; raise lookAhead, 15m is a good start",
         )
     if down.tolerance > _MOST_IDLE:
         yield Advice(

@@ -24,6 +24,7 @@ class ScalingDecision:
         reason: Why ``desired`` is what it is.
         wanted: What the forecast alone asks for, before pace and bounds; None without a forecast.
         peak_demand: The forecast that was read; None if there was none.
+        soon: What will be needed soon after the window; the current number if that is not known, 0 if it was not asked.
         limits: Everything that moved ``wanted`` towards ``desired``, in the order in which it was applied.
         numbers: The number after each of ``limits``; what the guard adds at the end comes without.
         guard: What the guard found; None if the policy has none.
@@ -35,6 +36,7 @@ class ScalingDecision:
     reason: Reason
     wanted: int | None = None
     peak_demand: float | None = None
+    soon: int = 0
     limits: tuple[Reason, ...] = ()
     numbers: tuple[int, ...] = ()
     guard: GuardReport | None = None
@@ -63,6 +65,8 @@ class ScalingDecision:
                 return "this turn is older than the one before it"
             case Reason.SCALE_DOWN_STABILIZED:
                 return f"{_needs(self)}, but more was needed within the stabilization window"
+            case Reason.NEEDED_SOON:
+                return f"{_needs(self)}, but {self.soon} may be needed soon after"
             case Reason.HISTORY_CAP:
                 return f"{_needs(self)}, the most that can be believed at this hour"
             case Reason.FORECAST_IMPLAUSIBLE:
@@ -130,6 +134,7 @@ def decide(
     policy: ScalingPolicy,
     *,
     hold_at: int = 0,
+    soon: int = 0,
     demand_known: bool = True,
     keep: Reason | None = None,
     low: int | None = None,
@@ -138,9 +143,9 @@ def decide(
 ) -> ScalingDecision:
     """Choose the number of replicas for the window that this decision covers.
 
-    In this order: what demand needs; not below what was needed lately; not for the sake of a few; within one step;
-    within the bounds. Bounds win over the step: what is outside them comes inside at once, as with the HPA. Without a
-    usable forecast nothing moves, except up to ``minReplicas``.
+    In this order: what demand needs; not below what was needed lately, nor what will be soon; not for the sake of a
+    few; within one step; within the bounds. Bounds win over the step: what is outside them comes inside at once, as
+    with the HPA. Without a usable forecast nothing moves, except up to ``minReplicas``.
 
     Args:
         current: The number that is controlled, now; at least 0.
@@ -148,6 +153,7 @@ def decide(
             ``capacityPerReplica``. None, NaN, infinite or negative is no forecast.
         policy: What the owner wrote.
         hold_at: The most that was needed within the stabilization window; shrinking stops there.
+        soon: What will be needed soon after the window; shrinking stops there, too.
         demand_known: Whether present demand can be seen. If not, the number may grow and does not shrink.
         keep: Why the number may not shrink for another reason; None if it may.
         low: Lower bound; None for the policy's ``minReplicas``.
@@ -167,9 +173,9 @@ def decide(
         elif keep is not None:
             desired = current
             trail.append((keep, desired))
-        elif desired < hold_at:
-            desired = min(hold_at, current)
-            trail.append((Reason.SCALE_DOWN_STABILIZED, desired))
+        elif desired < max(hold_at, soon):
+            desired = min(max(hold_at, soon), current)
+            trail.append((Reason.SCALE_DOWN_STABILIZED if hold_at >= soon else Reason.NEEDED_SOON, desired))
         if current * (1.0 - policy.behavior.scale_down.tolerance) + ROUNDING < desired < current:
             desired = current
             trail.append((Reason.WITHIN_TOLERANCE, desired))
@@ -199,6 +205,7 @@ def decide(
         reason=trail[-1][0] if trail else Reason.DESIRED_WITHIN_RANGE,
         wanted=wanted,
         peak_demand=peak_demand,
+        soon=soon,
         limits=tuple(reason for reason, _ in trail),
         numbers=tuple(number for _, number in trail),
     )

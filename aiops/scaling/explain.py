@@ -32,6 +32,7 @@ class Situation:
         current: The number that is controlled, now.
         demand: Present demand; None if it is not known.
         forecast: Highest demand forecast for the window; None if there is no forecast.
+        later: Highest demand forecast for as far as the policy looks ahead; None if that is not more.
         needed: The most replicas that a turn of the stabilization window has asked for; None if that was less than now.
         usual: Highest demand around this hour of the last days; None if nothing is known of them.
         readings: Answer to SLO queries by name; one that is left out is good.
@@ -45,6 +46,7 @@ class Situation:
     current: int
     demand: float | None = None
     forecast: float | None = None
+    later: float | None = None
     needed: int | None = None
     usual: float | None = None
     readings: Mapping[str, float | None] = field(default_factory=dict)
@@ -73,6 +75,7 @@ class Rule(NamedTuple):
 _BELIEF: Final = frozenset({Reason.HISTORY_CAP, Reason.FORECAST_IMPLAUSIBLE, Reason.FORECAST_UNSKILLED})
 _SHAPES: Final[tuple[tuple[str, str, frozenset[Reason]], ...]] = (
     ("stabilization", "behavior.scaleDown.stabilizationWindow", frozenset({Reason.SCALE_DOWN_STABILIZED})),
+    ("look ahead", "behavior.scaleDown.lookAhead", frozenset({Reason.NEEDED_SOON})),
     ("tolerance", "behavior.scaleDown.tolerance", frozenset({Reason.WITHIN_TOLERANCE})),
     ("one step", "behavior", frozenset({Reason.SCALE_UP_LIMIT, Reason.SCALE_DOWN_LIMIT})),
     ("bounds", "bounds", frozenset({Reason.TOO_FEW_REPLICAS, Reason.TOO_MANY_REPLICAS, Reason.MAX_RAISED})),
@@ -87,7 +90,8 @@ def explain(policy: ScalingPolicy, situation: Situation) -> tuple[ScalingDecisio
     Raises:
         DataError: If the situation cannot be, such as negative replicas.
     """
-    decision, _ = step(_before(policy, situation), _seen(policy, situation), situation.forecast, policy, situation.at)
+    before, seen = _before(policy, situation), _seen(policy, situation)
+    decision, _ = step(before, seen, situation.forecast, policy, situation.at, later=situation.later)
     return decision, [*_need(policy, situation, decision), *_applied(decision)]
 
 

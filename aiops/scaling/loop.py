@@ -16,7 +16,7 @@ from aiops.scaling.capacity import replicas_for
 from aiops.scaling.decide import ScalingDecision, decide
 from aiops.scaling.frozen import repeated
 from aiops.scaling.guard import GuardEvent, Ruling, check, put_on_trial
-from aiops.scaling.plausible import Belief, believe, dips
+from aiops.scaling.plausible import Belief, believe, dips, most_believed
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.scaling.reason import Reason
 from aiops.scaling.skill import Skill, learn, reactive_demand
@@ -34,12 +34,19 @@ _BLIND: Final = frozenset(
         Reason.ANOMALOUS_DIP,
     }
 )
+_REACTIVE: Final = frozenset({Reason.FORECAST_IMPLAUSIBLE, Reason.FORECAST_UNSKILLED})
 _HEADROOM: Final = 1.1  # of present demand, whatever a trusted forecast says: an HPA tolerates as much
 _PATIENCE: Final = timedelta(hours=1)  # with what is odd; then it is the new normal
 
 
 def step(
-    state: ScalingState, observation: Observation, peak: float | None, policy: ScalingPolicy, now: datetime
+    state: ScalingState,
+    observation: Observation,
+    peak: float | None,
+    policy: ScalingPolicy,
+    now: datetime,
+    *,
+    later: float | None = None,
 ) -> tuple[ScalingDecision, ScalingState]:
     """Take one turn.
 
@@ -52,6 +59,8 @@ def step(
         peak: Forecast of the highest demand in the window at the policy's level; None if there is none.
         policy: What the owner wrote.
         now: The instant of this turn, UTC.
+        later: Forecast for the second of ``policy.horizons``; None where it was not asked for. If it is NaN, infinite
+            or negative it could not be had, and nothing is taken away.
     """
     current = observation.current
     if state.decided_at is not None and now < state.decided_at:
@@ -89,7 +98,9 @@ def step(
     lowered = state.lowered if state.lowered is not None and now - state.lowered.at < pause else None
     if keep is None and lowered is not None and current <= lowered.to:
         keep = Reason.STEP_OBSERVED
-    peak, doubt = planned.demand(*_read(belief, absent, skill, demand, policy, waits=waits))
+    read, doubt = _read(belief, absent, skill, demand, policy, waits=waits)
+    soon = _soon(belief, doubt, later, current, policy)
+    peak, doubt = planned.demand(read, doubt)
     low, high = _bounds(state, observation, policy, planned.min_replicas, peak)
     if belief.peak is None and doubt is Reason.CALENDAR_EVENT:
         high = max(high, current)  # without a forecast not even the bounds take anything away
@@ -98,6 +109,7 @@ def step(
         peak,
         policy,
         hold_at=recent[0][1] if recent else 0,
+        soon=soon,
         demand_known=demand is not None,
         keep=planned.keep(keep),
         low=low,
@@ -174,6 +186,16 @@ def _read(
     if skill.proven and not skill.trusted:
         return present, Reason.FORECAST_UNSKILLED
     return max(belief.peak, present) if belief.doubt is Reason.FORECAST_IMPLAUSIBLE else belief.peak, belief.doubt
+
+
+def _soon(belief: Belief, doubt: Reason | None, later: float | None, current: int, policy: ScalingPolicy) -> int:
+    """Return what will be needed soon after the window, as far as forecasts are believed; 0 where they are not."""
+    if later is None or belief.peak is None or doubt in _REACTIVE:
+        return 0
+    forecast, limit = usable(later), most_believed(belief.record, policy.forecast.history_cap)
+    if forecast is None:
+        return current
+    return replicas_for(forecast if limit is None else min(forecast, limit), policy.load.per_replica)
 
 
 def _afresh(state: ScalingState, current: int, now: datetime) -> ScalingState:

@@ -92,10 +92,9 @@ def believe(
         now: The instant of this turn, UTC.
     """
     record = _seen(record, demand, int(epoch_seconds(now) // 3600))
-    most = _highest_then(record)
-    if peak is None or most is None:
+    limit = most_believed(record, cap)
+    if peak is None or limit is None:
         return Belief(peak, record)
-    limit = cap * most
     beyond, latest = record.beyond, float(peak > limit)
     if beyond != latest:
         rate = -math.expm1(-(max(since, timedelta()) / _MEMORY))
@@ -141,10 +140,10 @@ def _then(hours: Sequence[float | None]) -> list[float]:
     return [found for back in SAME_HOURS if back <= newest and (found := hours[newest - back]) is not None]
 
 
-def _highest_then(record: Record) -> float | None:
-    """Return the highest demand that this hour can be held against; None if no earlier day was seen."""
+def most_believed(record: Record, cap: float) -> float | None:
+    """Return the highest forecast that is believed at this hour; None if no earlier day was seen: any is."""
     then = _then(record.highest)
-    return max(then + [each for each in record.highest[-2:] if each is not None]) if then else None
+    return cap * max(then + [each for each in record.highest[-2:] if each is not None]) if then else None
 
 
 def dips(record: Record, demand: float | None) -> bool:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from aiops.documents.fields import RULES, Duration, Label, Part, PositiveDuration, Query, rule
 from aiops.scaling.calendar import Calendar
-from aiops.scaling.capacity import ROUNDING
+from aiops.scaling.capacity import MOST_REPLICAS, ROUNDING
+from aiops.scaling.pace import NO_LIMIT, Behavior
 from aiops.series.duration import format_duration
 
 LEAST_LEVEL: Final = 0.5  # below, demand is above the plan more often than not, whatever it costs
 MOST_LEVEL: Final = 0.999  # beyond, the errors of the last days say nothing
 EVENT_ABOVE_MAX: Final = "an event's minReplicas is above bounds.maxReplicas: raise the latter"
 _SECONDS_AN_HOUR: Final = 3600
-_MOST_REPLICAS: Final = 2**31 - 1  # what Kubernetes can hold
-_NO_LIMIT: Final = 1000  # and not null, which some ways of applying a resource drop and others keep
 
 
 class Mode(StrEnum):
@@ -61,9 +60,9 @@ class Bounds(Part):
     )
 
     min_replicas: int = Field(
-        1, ge=1, le=_MOST_REPLICAS, description="Fewest replicas. Scaling to zero is not supported."
+        1, ge=1, le=MOST_REPLICAS, description="Fewest replicas. Scaling to zero is not supported."
     )
-    max_replicas: int = Field(ge=1, le=_MOST_REPLICAS, description="Most replicas, whatever the forecast says.")
+    max_replicas: int = Field(ge=1, le=MOST_REPLICAS, description="Most replicas, whatever the forecast says.")
     on_max_breach: MaxBreach = Field(
         MaxBreach.HONOR,
         strict=False,
@@ -155,74 +154,15 @@ class ForecastRules(Part):
     history_cap: float = Field(
         1.25,
         ge=1,
-        le=_NO_LIMIT,
+        le=NO_LIMIT,
         description="Times the highest demand around the same hour of the last three days that a forecast may be. One "
-        f"that stays above is not believed: present demand counts then. {_NO_LIMIT}: anything is believed.",
+        f"that stays above is not believed: present demand counts then. {NO_LIMIT}: anything is believed.",
     )
     stale_after: PositiveDuration = Field(
         timedelta(minutes=5),
         description="A forecast whose newest observation is older than this counts as none, and so does one that has "
         "not changed for so long while demand has.",
     )
-
-
-class Step(Part):
-    """How much one decision may change: the larger of a number and a share of the present replicas."""
-
-    max_step_replicas: int = Field(1, ge=1, description="Replicas that one decision may always change.")
-    max_step_ratio: float = Field(
-        1.0, ge=0, le=_NO_LIMIT, description="Share of the present replicas that one decision may change."
-    )
-
-    def limit(self, current: int) -> int:
-        """Return the largest change from ``current``."""
-        return max(self.max_step_replicas, int(current * self.max_step_ratio))
-
-
-class ScaleUp(Step):
-    """How fast to grow. The default is the HPA's: 4 replicas or 100 %, whichever is more."""
-
-    max_step_replicas: int = Field(4, ge=1, description="Replicas that one decision may always add.")
-    max_step_ratio: float = Field(
-        1.0,
-        ge=0,
-        le=_NO_LIMIT,
-        description=f"Share of the present replicas that one decision may add. {_NO_LIMIT}: as many as are needed.",
-    )
-
-
-class ScaleDown(Step):
-    """How fast to shrink, and how long to wait before."""
-
-    max_step_replicas: int = Field(1, ge=1, description="Replicas that one decision may always remove.")
-    max_step_ratio: float = Field(
-        0.25,
-        ge=0,
-        le=1,
-        description="Share of the present replicas that one decision may remove. 1: as many as are not needed.",
-    )
-    stabilization_window: Duration = Field(
-        timedelta(minutes=15),
-        description="Shrink to the most that any decision of this long has asked for. 0s: at once.",
-    )
-    pause: Duration = Field(
-        timedelta(),
-        description="How long a step down is observed before the next one. With a guard it is guard.observe at the "
-        "least. 0s: the next one may follow at once.",
-    )
-    tolerance: float = Field(
-        0.1,
-        ge=0,
-        lt=1,
-        description="Share of the present replicas that must not be needed before any of them go. 0: every single one.",
-    )
-
-
-class Behavior(Part):
-    """Pace, as in the HPA's ``behavior``."""
-
-    scale_up: ScaleUp = Field(ScaleUp(), description="How fast to grow.")
-    scale_down: ScaleDown = Field(ScaleDown(), description="How fast to shrink.")
 
 
 WINDOW: Final = "$window"
@@ -328,6 +268,18 @@ class Trust(Part):
     )
 
 
+class Horizon(NamedTuple):
+    """One thing that a decision asks of a forecast.
+
+    Attributes:
+        length: How far ahead.
+        level: Quantile of the highest demand within it.
+    """
+
+    length: timedelta
+    level: float
+
+
 class ScalingPolicy(Part):
     """Everything that a scaling decision depends on, beside what is seen and forecast.
 
@@ -372,6 +324,12 @@ class ScalingPolicy(Part):
             return self.forecast.level
         lost = self.prices.unmet_request * self.load.capacity_per_replica * _SECONDS_AN_HOUR
         return min(max(lost / (lost + self.prices.replica_hour), LEAST_LEVEL), MOST_LEVEL)
+
+    @property
+    def horizons(self) -> tuple[Horizon, ...]:
+        """What a decision reads of the future: the window, and how far it looks ahead before it takes anything away."""
+        window, ahead = self.forecast.window, self.behavior.scale_down.look_ahead
+        return tuple(Horizon(length, self.level) for length in (window, ahead)[: 1 + (ahead > window)])
 
     def to_spec(self) -> dict[str, Any]:
         """Return the policy as its owner would write it: plain data, camelCase, every default spelt out."""

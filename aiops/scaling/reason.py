@@ -31,6 +31,8 @@ class Reason(StrEnum):
     """Less was enough within the stabilization window (only the HPA stabilizes upwards)."""
     SCALE_DOWN_STABILIZED = "ScaleDownStabilized"
     """More was needed within the stabilization window."""
+    NEEDED_SOON = "NeededSoon"
+    """More is forecast to be needed soon after the window, or it is not known: ``behavior.scaleDown.lookAhead``."""
     STEP_OBSERVED = "StepObserved"
     """The last step down is still observed: ``behavior.scaleDown.pause``."""
     WITHIN_TOLERANCE = "WithinTolerance"

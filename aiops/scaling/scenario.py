@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -43,6 +44,7 @@ class _Turn(_Told):
     demand: float | None = None
     ceiling: int | None = Field(None, ge=0)
     peak_demand: float | None
+    later_demand: float | None = None
     slos: dict[str, float | None] = {}
     after: PositiveDuration | None = None
     times: int = Field(1, ge=1, le=100_000)
@@ -159,11 +161,12 @@ def play(scenario: Scenario, policy: ScalingPolicy | None = None) -> Iterator[De
             if turn.peak_demand is None
             else _DEMAND_SHARE * turn.peak_demand
         )
+        later = math.nan if "later_demand" in said and turn.later_demand is None else turn.later_demand
         departed = False
         for _ in range(turn.times):
             now += turn.after or told.every
             observation = Observation(current=current, ready=turn.ready, demand=demand, readings=readings, **kept)
-            decision, state = step(state, observation, turn.peak_demand, decides, now)
+            decision, state = step(state, observation, turn.peak_demand, decides, now, later=later)
             differences = tuple(_differences(turn, decision, state))
             if differences and not departed:
                 departed = True

@@ -11,14 +11,14 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, NamedTuple, TypeGuard
 
 from annotated_types import Len
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import NonNegativeInt, ValidationError
 
 from aiops.errors import DataError
 from aiops.scaling.frozen import Repeated
 from aiops.scaling.plausible import Record
 from aiops.scaling.policy import Mode
-from aiops.scaling.skill import Claim, Loss, Skill
+from aiops.scaling.skill import Skill
+from aiops.scaling.stored import Stored, StoredRecord, StoredRepeat, StoredSkill, instant
 from aiops.series import epoch_seconds, from_epoch
 
 _MOST_ROLLBACKS: Final = 10  # as many as a policy may allow a day
@@ -249,7 +249,7 @@ class ScalingState:
         try:
             stored = _StoredState.model_validate_json(json.dumps(data))
             return cls(
-                decided_at=_instant(stored.decided_at),
+                decided_at=instant(stored.decided_at),
                 needs=tuple((from_epoch(at), count) for at, count in stored.needs),
                 mode=stored.mode,
                 effective_mode=stored.effective_mode,
@@ -257,13 +257,13 @@ class ScalingState:
                 baseline=stored.baseline,
                 trial=None if stored.trial is None else stored.trial.restored(),
                 last_good=stored.last_good,
-                hold_until=_instant(stored.hold_until),
-                rolled_back_at=_instant(stored.rolled_back_at),
+                hold_until=instant(stored.hold_until),
+                rolled_back_at=instant(stored.rolled_back_at),
                 rollbacks=tuple(from_epoch(at) for at in stored.rollbacks or ()),
                 restoring=stored.restoring,
                 lock=None if stored.lock is None else Lock(from_epoch(stored.lock[0]), stored.lock[1]),
-                absent_since=_instant(stored.absent_since),
-                dip_since=_instant(stored.dip_since),
+                absent_since=instant(stored.absent_since),
+                dip_since=instant(stored.dip_since),
                 lowered=None if stored.lowered is None else Lowered(from_epoch(stored.lowered[0]), stored.lowered[1]),
                 repeat=None if stored.repeat is None else stored.repeat.restored(),
                 record=Record() if stored.record is None else Record(**dict(stored.record)),
@@ -293,11 +293,7 @@ class ScalingState:
             return cls(baseline=kept, skill=Skill(proven=acted, trusted=acted)), str(error)
 
 
-class _Stored(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True, alias_generator=to_camel, allow_inf_nan=False)
-
-
-class _StoredTrial(_Stored):
+class _StoredTrial(Stored):
     before: int
     after: int
     started: float
@@ -310,45 +306,7 @@ class _StoredTrial(_Stored):
         return Trial(**{**dict(self), "started": from_epoch(self.started)})
 
 
-class _StoredRepeat(_Stored):
-    peak: float
-    since: float
-    needed: NonNegativeInt | None = None
-    moved: bool
-
-    def restored(self) -> Repeated:
-        return Repeated(**{**dict(self), "since": from_epoch(self.since)})
-
-
-class _StoredRecord(_Stored):
-    hour: int
-    highest: tuple[float | None, ...]
-    lowest: tuple[float | None, ...] = ()
-    beyond: float
-    disbelieved: bool
-
-
-class _StoredSkill(_Stored):
-    since: float | None = None
-    judged: float | None = None
-    claims: tuple[tuple[float, float, float, float], ...]
-    losses: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
-    proven: bool
-    trusted: bool
-
-    def restored(self) -> Skill:
-        first, second, third = (Loss(*each) for each in self.losses)
-        return Skill(
-            since=_instant(self.since),
-            judged=_instant(self.judged),
-            claims=tuple(Claim(from_epoch(made), *numbers) for made, *numbers in self.claims),
-            losses=(first, second, third),
-            proven=self.proven,
-            trusted=self.trusted,
-        )
-
-
-class _StoredState(_Stored):
+class _StoredState(Stored):
     needs: tuple[tuple[float, int], ...]
     decided_at: float | None = None
     mode: Mode | None = None
@@ -365,9 +323,9 @@ class _StoredState(_Stored):
     absent_since: float | None = None
     dip_since: float | None = None
     lowered: tuple[float, NonNegativeInt] | None = None
-    repeat: _StoredRepeat | None = None
-    record: _StoredRecord | None = None
-    skill: _StoredSkill | None = None
+    repeat: StoredRepeat | None = None
+    record: StoredRecord | None = None
+    skill: StoredSkill | None = None
 
 
 def _trial_json(trial: Trial) -> dict[str, Any]:
@@ -392,10 +350,6 @@ def _skill(stored: _StoredState) -> Skill:
 
 def _seconds(at: datetime | None) -> float | None:
     return None if at is None else epoch_seconds(at)
-
-
-def _instant(seconds: float | None) -> datetime | None:
-    return None if seconds is None else from_epoch(seconds)
 
 
 def known(value: float | None) -> TypeGuard[float]:

@@ -12,7 +12,7 @@ from aiops.errors import ConfigError, DataError, ModelError, UpstreamError
 from aiops.ports import ForecastSource, MetricSource, Obstacle, Peak, PeakQuery, Replicas, Workload
 from aiops.scaling.decide import ScalingDecision
 from aiops.scaling.loop import acts, step
-from aiops.scaling.policy import Mode, ScalingPolicy, Slo
+from aiops.scaling.policy import Horizon, Mode, ScalingPolicy, Slo
 from aiops.scaling.state import Observation, ScalingState
 from aiops.series import Series
 from aiops.series.grid import floor
@@ -99,9 +99,9 @@ async def scale(
     """
     replicas = await workload.read()
     slos = () if policy.guard is None else policy.guard.slos
-    (demand, trouble), (peak, no_forecast), answers = await asyncio.gather(
+    (demand, trouble), ((peak, no_forecast), *further), answers = await asyncio.gather(
         _newest(source, "load", asked.query, asked.step, now),
-        _peak(forecasts, policy, asked, now),
+        asyncio.gather(*(_peak(forecasts, policy, horizon, asked, now) for horizon in policy.horizons)),
         asyncio.gather(*(_reading(source, slo, asked.step, now) for slo in slos)),
     )
     readings, no_reading = _by_name(slos, answers)
@@ -116,7 +116,8 @@ async def scale(
     if replicas.obstacle is not None and policy.mode.applies:
         policy = policy.model_copy(update={"mode": Mode.RECOMMEND})
     state = replace(state, baseline=replicas.baseline)
-    decision, state = step(state, observation, None if peak is None else peak.value, policy, now)
+    later = next((math.nan if found is None else found.value for found, _ in further), None)
+    decision, state = step(state, observation, None if peak is None else peak.value, policy, now, later=later)
     scaled = Scaled(
         at=now,
         replicas=replicas,
@@ -172,16 +173,16 @@ def _only(found: tuple[Series, ...], what: str, query: str) -> Series:
 
 
 async def _peak(
-    forecasts: ForecastSource, policy: ScalingPolicy, asked: DemandQuery, now: datetime
+    forecasts: ForecastSource, policy: ScalingPolicy, horizon: Horizon, asked: DemandQuery, now: datetime
 ) -> tuple[Peak | None, str]:
     rules = policy.forecast
     question = PeakQuery(
         query=asked.query,
         step=asked.step,
         history=asked.history,
-        window=rules.window,
+        window=horizon.length,
         model=rules.model,
-        level=policy.level,
+        level=horizon.level,
     )
     try:
         peak = await forecasts.peak(question, now)

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import repeat
 
 import yaml
 
@@ -27,7 +28,8 @@ class Simulated:
         policy: What decided, with the workload's own capacity.
         turns: Every decision of the scored time.
         demands: The newest known demand at each; NaN if it was not known.
-        peaks: The forecast that each read; NaN if there was none.
+        peaks: The forecast for the window that each read; NaN if there was none.
+        later: That for as far as the policy looks ahead; NaN if there was none, empty if it was not asked for.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Simulated:
     turns: tuple[Turn, ...]
     demands: tuple[float, ...]
     peaks: tuple[float, ...]
+    later: tuple[float, ...]
 
     def changes(self) -> list[dict[str, object]]:
         """Return one row for each decision that changed the number."""
@@ -64,9 +67,10 @@ class Simulated:
         A story starts without memory, and so do the decisions that it tells: for a while they may differ from those of
         the simulation, which remembers what was before. Numbers are rounded to six digits, in story and decisions.
         """
+        further = ({"laterDemand": _rounded(later)} for later in self.later) if self.later else repeat({})
         rows = [
-            (turn, _rounded(demand), _rounded(peak))
-            for turn, demand, peak in zip(self.turns, self.demands, self.peaks, strict=True)
+            (turn, _rounded(demand), _rounded(peak), more)
+            for turn, demand, peak, more in zip(self.turns, self.demands, self.peaks, further, strict=False)
             if start <= turn.at < start + length
         ]
         if not rows:
@@ -82,11 +86,12 @@ class Simulated:
         }
         lines = [yaml.safe_dump(head, sort_keys=False), "turns:"]
         state, current = ScalingState(), first.decision.current
-        for index, (turn, demand, peak) in enumerate(rows):
+        for index, (turn, demand, peak, more) in enumerate(rows):
             seen = Observation(current=current, demand=demand)
-            decision, state = step(state, seen, peak, policy, turn.at)
+            later = next((math.nan if each is None else each for each in more.values()), None)
+            decision, state = step(state, seen, peak, policy, turn.at, later=later)
             told: dict[str, object] = {"current": current} if index == 0 else {}
-            told |= {"peakDemand": peak, "demand": demand}
+            told |= {"peakDemand": peak, **more, "demand": demand}
             told |= {"desired": decision.desired, "reason": str(decision.reason)}
             lines.append(
                 f"  - {yaml.safe_dump(told, sort_keys=False, default_flow_style=True, width=math.inf).strip()}"
@@ -103,6 +108,7 @@ def simulate(case: Case, contender: Contender) -> Simulated:
     """
     policy = contender.policy_of(case)
     peaks = peaks_for(case, policy, contender.forecaster)
+    own, *further = peaks.T.tolist()
     demands = case.history.values[case.cutoffs]
     turns = decide_floors(case, policy, peaks, policy.bounds.min_replicas)
     scored = [index for index, turn in enumerate(turns) if turn.at >= case.start]
@@ -111,7 +117,8 @@ def simulate(case: Case, contender: Contender) -> Simulated:
         policy=policy,
         turns=tuple(turns[index] for index in scored),
         demands=tuple(float(demands[index]) for index in scored),
-        peaks=tuple(float(peaks[index]) for index in scored),
+        peaks=tuple(own[index] for index in scored),
+        later=tuple(each[index] for each in further for index in scored),
     )
 
 

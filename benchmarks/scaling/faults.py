@@ -58,8 +58,8 @@ WAYS = (
     Way(
         Mode.FLOOR,
         ScalingPolicy.model_validate(SPEC),
-        Hpa(target=0.95, max_replicas=1_000_000),
-        Hpa(target=0.95, max_replicas=1_000_000),
+        Hpa(target=1.0, max_replicas=1_000_000),
+        Hpa(target=1.0, max_replicas=1_000_000),
     ),
     Way(Mode.DIRECT, ScalingPolicy.model_validate(SPEC | DIRECT), None, Hpa(target=0.7, max_replicas=1_000_000)),
 )
@@ -70,14 +70,14 @@ def broken(case: Case, peaks: FloatArray) -> dict[str, FloatArray]:
     at = int((case.start - case.history.start) // case.history.step - 1 - case.cutoffs[0])
     at += BREAKS_AFTER // case.history.step
     late = timedelta(hours=6) // case.history.step
-    delayed = np.concatenate([np.full(late, np.nan), peaks[:-late]])
+    delayed = np.concatenate([np.full_like(peaks[:late], np.nan), peaks[:-late]])
     kinds = {
         "healthy": peaks,
-        "frozen": np.full(len(peaks), peaks[at - 1]),
+        "frozen": np.broadcast_to(peaks[at - 1], peaks.shape),
         "halved": 0.5 * peaks,
         "tripled": 3.0 * peaks,
         "six hours late": delayed,
-        "gone": np.full(len(peaks), np.nan),
+        "gone": np.full_like(peaks, np.nan),
     }
     return {kind: np.concatenate([peaks[:at], wrong[at:]]) for kind, wrong in kinds.items()}
 

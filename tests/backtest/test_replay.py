@@ -171,7 +171,8 @@ def test_a_replay_takes_the_very_decisions_of_the_loop_and_a_log_replayed_gives_
     for i, cutoff in enumerate(case.cutoffs):
         seen = Observation(current=current, demand=float(case.history.values[cutoff]))
         at = case.workload.demand.start + i * MINUTE
-        decision, state = step(state, seen, float(peaks[i]), policy(), at)
+        peak, later = peaks[i].tolist()
+        decision, state = step(state, seen, peak, policy(), at, later=later)
         state = ScalingState.from_json(json.loads(json.dumps(state.to_json())))  # a restart at every turn
         current = decision.desired
         again.append(decision)

@@ -134,9 +134,9 @@ def test_simulate_prints_each_change_and_its_story_is_played_as_it_was_told(trac
 
 
 def test_explain_says_what_each_rule_makes_of_the_number(folder):
-    rows, _ = run(
-        "explain", folder / "good.yaml", "--current", 20, "--load", 90, "--forecast", 100, "--needed", 9, "--usual", 90
-    )
+    asked = ("explain", folder / "good.yaml", "--current", 20, "--load", 90, "--forecast", 100, "--needed", 9)
+    rows, _ = run(*asked, "--usual", 90)
+    ahead, _ = run(*asked, "--later", 590)
 
     assert [(row["rule"], row["replicas"]) for row in rows] == [
         ("forecast", None),
@@ -144,12 +144,16 @@ def test_explain_says_what_each_rule_makes_of_the_number(folder):
         ("replicas", 2),
         ("may it shrink", 2),
         ("stabilization", 9),
+        ("look ahead", 9),
         ("tolerance", 9),
         ("one step", 15),
         ("bounds", 15),
         ("decision", 15),
     ]
-    assert [row["says"] for row in rows[4:7]] == ["ScaleDownStabilized", "changes nothing", "ScaleDownLimit"]
+    assert [(row["says"], row["replicas"]) for row in ahead[4:6]] == [("changes nothing", 2), ("NeededSoon", 12)]
+    assert [row["says"] for row in rows[4:8]] == [
+        *("ScaleDownStabilized", "changes nothing", "changes nothing", "ScaleDownLimit")
+    ]
 
 
 def test_explain_says_what_the_calendar_asks_for(folder):

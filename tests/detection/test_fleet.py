@@ -156,7 +156,7 @@ def test_a_forecast_that_knows_of_a_peak_makes_it_less_odd():
 
 
 def test_a_record_of_a_series_fits_in_four_kilobytes():
-    assert FleetDetector().start(1).nbytes <= 4_000
+    assert FleetDetector().start(1).nbytes <= 4_096
 
 
 @pytest.mark.parametrize("wrong", [{"warm_up": 5}, {"floor_ratio": 0.0}])

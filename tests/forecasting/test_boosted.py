@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aiops.adapters.folder import FolderSource
 from aiops.forecasting import boosted_trees
 from aiops.forecasting.accuracy import pinball_loss
-from aiops.forecasting.boosted import DAY, nearest_anchor
+from aiops.forecasting.boosted import DAY, anchor_of
 from aiops.forecasting.boosted_features import COUNT, features, tracks
 from aiops.forecasting.catalog import window_forecaster
 from aiops.forecasting.window import maximum_ahead
@@ -168,7 +168,7 @@ def test_it_travels_to_another_process():
 
 
 def test_each_level_has_its_trees():
-    assert [nearest_anchor(level) for level in (0.1, 0.5, 0.9, 0.95, 0.999)] == [0.5, 0.5, 0.95, 0.95, 0.95]
+    assert [anchor_of(level) for level in (0.1, 0.8, 0.81, 0.95, 0.999)] == [0.8, 0.8, 0.95, 0.95, 0.95]
 
 
 @pytest.mark.parametrize("trace", ["ms_mongo_01", "cc_cluster19"])

@@ -33,7 +33,11 @@ def test_the_defaults_are_not_risky(spec) -> None:
         ("forecast.staleAfter", "2h", "a forecast of 2 h ago still decides"),
         ("load.history", "6h", "in 6 h no day can be learnt"),
         ("behavior.scaleUp", {"maxStepReplicas": 1, "maxStepRatio": 0}, "after 10 min of growing from minReplicas 1"),
-        ("behavior.scaleDown.stabilizationWindow", "1m", "1m is shorter than forecast.window (4m)"),
+        (
+            "behavior.scaleDown",
+            {"stabilizationWindow": "1m", "lookAhead": "0s"},
+            "lookAhead and stabilizationWindow, 1m at the most, are shorter than forecast.window (4m)",
+        ),
         ("behavior.scaleDown.tolerance", 0.5, "up to 50% of the replicas stay without need"),
         ("behavior.scaleDown.tolerance", 0.3, "at maxReplicas 40 more than 12 have to be idle before any go"),
         ("bounds", {"minReplicas": 5, "maxReplicas": 5}, "minReplicas is maxReplicas"),

@@ -58,6 +58,7 @@ policies = st.fixed_dictionaries(
                     {
                         "maxStepRatio": st.just(0.25),
                         "stabilizationWindow": st.sampled_from(["0s", "3m", "15m"]),
+                        "lookAhead": st.sampled_from(["0s", "15m"]),
                         "pause": st.sampled_from(["0s", "10m"]),
                     }
                 ),
@@ -73,18 +74,18 @@ policies = st.fixed_dictionaries(
     },
 ).map(policy_from)
 numbers = st.floats(0, 450) | st.sampled_from([None, float("nan"), -1.0])
-turns = st.lists(st.tuples(numbers, numbers, st.integers(1, 40)), min_size=1, max_size=25)
+turns = st.lists(st.tuples(numbers, numbers, numbers, st.integers(1, 40)), min_size=1, max_size=25)
 
 
 def live(policy: ScalingPolicy, seen, current: int, restart_at: int = -1):
     """Return each decision with the state that it left; what is decided is there at the next turn."""
     state, now, found = ScalingState(baseline=BASELINE), START, []
-    for index, (peak, demand, minutes) in enumerate(seen):
+    for index, (peak, later, demand, minutes) in enumerate(seen):
         now += minutes * MINUTE
         if index == restart_at:
             state = ScalingState.from_json(json.loads(json.dumps(state.to_json())))
         observation = Observation(current=current, demand=demand, replicas=current, ceiling=CEILING)
-        decision, state = step(state, observation, peak, policy, now)
+        decision, state = step(state, observation, peak, policy, now, later=later)
         found.append((decision, state))
         current = decision.desired
     return found
@@ -133,7 +134,7 @@ def test_a_step_down_is_observed_before_the_next_one(policy, seen, current) -> N
 @given(policy=policies, seen=turns, current=st.integers(LEAST, MOST))
 def test_no_data_never_scales_down(policy, seen, current) -> None:
     since, now = None, START
-    for (decision, _), (peak, demand, minutes) in zip(live(policy, seen, current), seen, strict=True):
+    for (decision, _), (peak, _, demand, minutes) in zip(live(policy, seen, current), seen, strict=True):
         now += minutes * MINUTE
         since = None if peak is not None and peak >= 0.0 else since or now
         blind = demand is None or not demand >= 0.0
@@ -151,14 +152,41 @@ def test_a_restart_changes_nothing_and_a_replay_is_the_same_bit_for_bit(policy, 
     assert [state for _, state in first] == [state for _, state in again]
 
 
-@given(policy=policies, seen=turns, current=st.integers(0, 40), peak=st.floats(0, 450), more=st.floats(0, 400))
-def test_a_higher_forecast_never_asks_for_fewer(policy, seen, current, peak, more) -> None:
-    """In the same situation, whatever was before."""
+_REACTIVE = {Reason.FORECAST_IMPLAUSIBLE, Reason.FORECAST_UNSKILLED, Reason.FORECAST_FROZEN}
+forecasts = st.tuples(st.floats(0, 450), st.floats(0, 450) | st.sampled_from([None, float("nan")]))
+
+
+@given(policy=policies, seen=turns, current=st.integers(0, 40), read=forecasts, more=st.floats(0, 400))
+def test_a_higher_forecast_never_asks_for_fewer(policy, seen, current, read, more) -> None:
+    """In the same situation, whatever was before; of the window, of what is looked ahead, or of both."""
     state = ScalingState(baseline=BASELINE) if len(seen) < 2 else live(policy, seen[:-1], current)[-1][1]
-    _, demand, _ = seen[-1]
+    _, _, demand, _ = seen[-1]
     now = START + timedelta(days=1)
     observation = Observation(current=current, demand=demand, replicas=current, ceiling=CEILING)
-    decided = [step(state, observation, each, policy, now)[0] for each in (peak, peak + more)]
+    peak, later = read
+    further = later if later is None else later + more
+    less, *others = (
+        step(state, observation, each, policy, now, later=ahead)[0]
+        for each, ahead in ((peak, later), (peak + more, later), (peak, further), (peak + more, further))
+    )
 
-    if not any(Reason.FORECAST_IMPLAUSIBLE in each.limits for each in decided):
-        assert decided[0].desired <= decided[1].desired
+    for other in others:
+        if not any(Reason.FORECAST_IMPLAUSIBLE in each.limits for each in (less, other)):
+            assert less.desired <= other.desired
+
+
+@given(policy=policies, seen=turns, current=st.integers(LEAST, MOST))
+def test_looking_ahead_only_keeps_what_is_there(policy, seen, current) -> None:
+    """It never grows anything, and what could not be had keeps all."""
+    lived = live(policy, seen, current)
+    befores = [ScalingState(baseline=BASELINE), *(state for _, state in lived)]
+    now = START
+    for before, (decision, _), (peak, later, demand, minutes) in zip(befores, lived, seen, strict=False):
+        now += minutes * MINUTE
+        observation = Observation(current=decision.current, demand=demand, replicas=decision.current, ceiling=CEILING)
+        without, _ = step(before, observation, peak, policy, now)
+        assert without.desired <= decision.desired <= max(without.desired, decision.current)
+        unknown = later is not None and not later >= 0.0
+        believed = _REACTIVE.isdisjoint(decision.limits)
+        if unknown and believed and without.peak_demand is not None and peak is not None and peak >= 0.0:
+            assert decision.desired >= min(decision.current, MOST)

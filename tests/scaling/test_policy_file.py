@@ -36,7 +36,8 @@ def test_the_smallest_policy_and_its_defaults() -> None:
             "scaleDown": {
                 "maxStepReplicas": 1,
                 "maxStepRatio": 0.25,
-                "stabilizationWindow": "15m",
+                "stabilizationWindow": "5m",
+                "lookAhead": "15m",
                 "pause": "0s",
                 "tolerance": 0.1,
             },

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from aiops.scaling.loop import acts, step
 from aiops.scaling.policy import Mode, ScalingPolicy
 from aiops.scaling.reason import Reason
+from aiops.scaling.skill import Loss, Skill, learn
 from aiops.scaling.state import Observation, Phase, ScalingState
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -102,6 +104,38 @@ def test_direct_takes_back_what_demand_has_refuted_before_it_is_judged() -> None
 
     assert refuted == [(minute >= 2, Mode.DIRECT) for minute in range(5)]
     assert not any(Reason.FORECAST_UNSKILLED in decision.limits for decision, _ in sound[7 * HOUR :])
+
+
+LOST, PROVEN, UNPROVEN = Skill(proven=True), Skill(proven=True, trusted=True), Skill()
+
+
+@pytest.mark.parametrize(
+    ("mode", "before", "ratios", "hours", "trusted"),
+    [
+        ("Floor", PROVEN, (4.0, 2.0, 9.0), 48, True),
+        ("Floor", PROVEN, (4.1, 2.0, 0.0), 48, False),
+        ("Floor", PROVEN, (4.0, 2.1, 0.0), 48, False),
+        ("Direct", PROVEN, (2.0, 1.0, 9.0), 48, True),
+        ("Direct", PROVEN, (2.1, 1.0, 0.0), 48, False),
+        ("Direct", PROVEN, (2.0, 1.1, 0.0), 48, False),
+        ("Direct", PROVEN, (9.0, 9.0, 9.0), 0.4, True),
+        ("Floor", LOST, (1.0, 1.0, 9.0), 48, True),
+        ("Floor", LOST, (1.1, 1.0, 0.0), 48, False),
+        ("Floor", LOST, (1.0, 1.1, 0.0), 48, False),
+        ("Floor", UNPROVEN, (1.0, 1.0, 1.0), 6, True),
+        ("Floor", UNPROVEN, (1.0, 1.0, 1.0), 5.9, False),
+        ("Floor", UNPROVEN, (1.0, 1.0, 1.1), 48, False),
+        ("Floor", UNPROVEN, (1.1, 1.0, 1.0), 48, False),
+        ("Floor", UNPROVEN, (1.0, 1.1, 1.0), 48, False),
+    ],
+)
+def test_how_many_times_the_loss_of_reactive_scaling_trust_stands(mode, before, ratios, hours, trusted) -> None:
+    """Ratios of losses over half an hour, two hours and a day, so many hours after the first claim."""
+    short, middle, long = (Loss(ours=ratio, reactive=1.0) for ratio in ratios)
+    before = replace(before, since=START - timedelta(hours=hours), losses=(short, middle, long))
+    after = learn(before, None, None, policy(mode), START)
+
+    assert (after.trusted, after.proven) == (trusted, before.proven or trusted)
 
 
 @pytest.mark.parametrize("peak", [lambda _: None, lambda minute: 0.1 * good(minute), lambda _: 1e9])

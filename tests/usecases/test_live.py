@@ -209,15 +209,16 @@ def test_trouble_is_told_explained_sent_again_and_resolved(prometheus, tmp_path)
 def test_metrics_that_part_are_told_as_one_service_that_says_which(prometheus, tmp_path):
     """Errors rise while the load falls; each alone is where it often is, and nobody is told of it."""
     random = np.random.default_rng(0)
-    n, parting = HISTORY + LIVE, slice(HISTORY + 20, HISTORY + 32)
+    n, parting = HISTORY + LIVE, slice(HISTORY + 20, HISTORY + 36)
     common, side = random.normal(size=n), np.ones(n)
-    common[parting], side[parting] = random.normal(0.9, 0.2, 12), -1
+    common[parting], side[parting] = random.normal(1.0, 0.1, 16), -1
     load = 1000 + 60 * side * common + 6 * random.normal(size=n)
     errors = 40 + 3 * common + 0.3 * random.normal(size=n)
     for name, values in (("load", load), ("errors", errors)):
         write(prometheus.url, f"live_together_{name}", checkout=values)
     query = '{__name__=~"live_together_.*"}'
-    monitor(tmp_path / "monitors.yaml", query, detectors=["fleet"], together="ecod", rule={"alertsAWeek": 100})
+    monitor(tmp_path / "monitors.yaml", query, detectors=["fleet"], together="ecod")
+    rehearse(Scorer([detector("fleet")]))
 
     async def run():
         with run_alertmanager() as server:

@@ -110,10 +110,12 @@ class Recorder:
     """A window forecaster that only remembers how many steps it was asked for."""
 
     name = "recorder"
-    window = 0
+
+    def __init__(self):
+        self.windows = set()
 
     def window_maximum(self, series, cutoffs, window, levels):
-        self.window = window
+        self.windows.add(window)
         return np.full((len(cutoffs), len(levels)), 1000.0)
 
 
@@ -127,7 +129,7 @@ def test_the_window_counts_from_now_and_not_from_the_step_before(seconds, steps)
     forecasts = LocalForecasts(source, lambda name: forecaster)
     asyncio.run(scale.scale(source, Target(), forecasts, policy, asked, ScalingState(), now))
 
-    assert forecaster.window == steps
+    assert forecaster.windows == {steps, steps + 11}  # and what is looked ahead, eleven minutes longer
 
 
 def test_two_series_are_refused_by_name():
