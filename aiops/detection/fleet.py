@@ -29,7 +29,10 @@ class FleetDetector:
 
     Its raw score is 1 / (share of normal points), from events: ``Scorer`` takes it as it is.
 
-    3.8 kB a series.
+    **Values.** A value that was not seen for three months is up to ten times as rare, but not rarer than once in ten
+    weeks for that alone.
+
+    4 kB a series.
 
     Args:
         warm_up: Points of a series before the detector has an opinion.
@@ -93,8 +96,8 @@ class FleetDetector:
         """Learn the points ``[n]`` of one series, one after the other, from nothing known.
 
         Returns:
-            ``alerts_a_week`` of each, and the mean of what its views say alone (-log10 of theirs, each from -2.5 to
-            2), shape ``[2, n]``.
+            ``alerts_a_week`` of each, and how odd it is by itself, in decades: the mean of what its views say alone
+            (-log10 of theirs, each from -2.5 to 2), and half of how sparse such values are; shape ``[2, n]``.
         """
         state = self.start(1)
         points = Points.unforecast(np.zeros(len(values), dtype=np.int64), at, values)
@@ -108,7 +111,7 @@ class FleetDetector:
 
         It would be, if the points before had been as expected: so an incident does not move what is shown as normal.
         """
-        from aiops.detection.fleet_kernel import bounds
+        from aiops.detection.fleet_bounds import bounds
 
         found = np.empty((3, len(points.rows)))
         bounds(

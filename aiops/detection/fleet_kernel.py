@@ -14,8 +14,6 @@ from aiops.detection.fleet_levels import (
     DAY,
     FORECAST,
     LARGEST,
-    QUARTER,
-    SHORT,
     SILENT,
     begin,
     floor_of,
@@ -24,10 +22,9 @@ from aiops.detection.fleet_levels import (
     season_of,
     step_of,
 )
-from aiops.detection.fleet_record import BINS, RECORD, TABLES, VIEWS
+from aiops.detection.fleet_record import RECORD, TABLES, VIEWS
 from aiops.detection.fleet_tables import (
-    BINS_A_DECADE,
-    LOWEST,
+    FORGET_A_DAY,
     NOT_ODD,
     OF_JOINT,
     OF_VIEWS,
@@ -36,16 +33,17 @@ from aiops.detection.fleet_tables import (
     fade,
     joint_bin_of,
     open_joint,
-    place_of,
     rate_of,
     share_of,
 )
+from aiops.detection.fleet_values import fade_values, sparseness, visit, with_novelty
 from aiops.detection.prefetch import LINE_BYTES, prefetch
 from aiops.series import FloatArray, IntArray
 from aiops.series.compiled import machine_code
 
 JOINT = 2 * VIEWS  # the last table
-_NEW_FORECAST = 60
+NEW_FORECAST = 60  # points of a forecast before its view counts
+_SPARSE = 0.5  # what a decade of sparseness counts among decades of the views' mean
 _LINES = -(-RECORD.itemsize // LINE_BYTES)
 
 
@@ -60,7 +58,7 @@ def _judge(
         if math.isnan(residual[view]):
             continue
         places[view] = bin_of(abs(residual[view]) / max(cell["scale"][view], floor))
-        if view == FORECAST and cell["forecast_seen"] <= _NEW_FORECAST:
+        if view == FORECAST and cell["forecast_seen"] <= NEW_FORECAST:
             continue
         table = 2 * view if residual[view] >= 0 else 2 * view + 1
         rate = rate_of(cell, table, places[view], points_a_week)
@@ -126,6 +124,7 @@ def advance(
         look(cell, value, season, expected[i], residual)
         if seen > SILENT:
             together = _judge(cell, residual, week, floor_of(cell, floor_ratio), places, rates)
+            together = with_novelty(cell, value, together)
             if learning and cell["total"][JOINT] == 0:
                 open_joint(cell, JOINT, week, window)
             place = joint_bin_of(together)
@@ -134,13 +133,15 @@ def advance(
                 found[0, i] = rate
                 found[1, i] = share_of(rate, week, window) if place > 0 else 1.0
                 if len(found) > 2:
-                    found[2, i] = _mean_rarity(rates)
+                    found[2, i] = _mean_rarity(rates) + _SPARSE * sparseness(cell, value)
             if learning:
                 _count_views(cell, residual, places, rates, week, window)
                 count(cell, JOINT, place, rate * OF_JOINT.odd <= week, window, OF_JOINT)
         if learning:
             if seen > 0 and seen % day == 0:
                 fade(cell, TABLES)
+                fade_values(cell, FORGET_A_DAY)
+            visit(cell, value, cell["slow"], floor_of(cell, floor_ratio), seen >= warm_up)
             learn(cell, value, slot, residual, step, day, floor_ratio)
             cell["seen"] += 1
 
@@ -156,66 +157,3 @@ def _count_views(
         table = 2 * view if residual[view] >= 0 else 2 * view + 1
         cell["total"][4 * view + 1 - table] += 1
         count(cell, table, places[view], rates[view] * OF_VIEWS.odd <= week, window, OF_VIEWS)
-
-
-@machine_code
-def bounds(
-    cells: Any,
-    rows: IntArray,
-    at: FloatArray,
-    expected: FloatArray,
-    shares: FloatArray,
-    warm_up: float,
-    floor_ratio: float,
-    found: FloatArray,
-) -> None:
-    """Write what is most likely and the values on both sides that are so rare; NaN while warming up.
-
-    Most likely is the forecast, moved by its latest errors; without one, level and time of day. The tables are read
-    backwards: how rare two views have to find a point, how far from each of them that is, and where the second is.
-
-    Args:
-        shares: Share of normal points at the bounds, shape ``[m]``; NaN for no bounds.
-        found: Shape ``[3, m]``.
-    """
-    residual = np.empty(VIEWS)
-    for i in range(len(rows)):
-        found[:, i] = np.nan
-        cell = cells[rows[i]]
-        if cell["seen"] < warm_up:
-            continue
-        step = step_of(cell, at[i])
-        day = int(max(round(DAY / step), 1))
-        week = 7.0 * day
-        window = max(math.floor(1800.0 / step), 6.0)
-        season, _ = season_of(cell, at[i], step, day)
-        middle = cell["level"] + season
-        known = math.isfinite(expected[i]) and cell["forecast_seen"] > _NEW_FORECAST
-        if known:
-            middle = min(max(expected[i], -LARGEST), LARGEST) + cell["offset"]
-        found[0, i] = middle
-        if math.isnan(shares[i]):
-            continue
-        look(cell, middle, season, expected[i] if known else np.nan, residual)
-        # In an incident, the means of the last points say nothing of what is normal.
-        residual[SHORT] = 0.0
-        residual[QUARTER] = 0.0
-        place = place_of(cell, JOINT, shares[i] / (1.0 + shares[i] * window) * week, week)
-        rate = 10.0 ** -(LOWEST + place / BINS_A_DECADE)
-        floor = floor_of(cell, floor_ratio)
-        for side in range(2):
-            sign = 1.0 - 2.0 * side
-            first, second = LARGEST, LARGEST
-            for view in range(VIEWS):
-                if math.isnan(residual[view]):
-                    continue
-                place = place_of(cell, 2 * view + side, rate, week)
-                if place > BINS:
-                    continue
-                multiple = 10.0 ** (LOWEST + place / BINS_A_DECADE) if place > 0 else 0.0
-                reach = max(multiple * max(cell["scale"][view], floor) - sign * residual[view], 0.0)
-                if reach < first:
-                    first, second = reach, first
-                elif reach < second:
-                    second = reach
-            found[2 - side, i] = middle + sign * second

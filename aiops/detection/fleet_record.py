@@ -1,4 +1,4 @@
-"""What the fleet detector keeps of one series: a record of 3.8 kB."""
+"""What the fleet detector keeps of one series: a record of 4 kB."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ TABLES = 2 * VIEWS + 1
 """Of each view above and below, and of what they say together."""
 BINS = 56
 SLOTS = 96  # of a day
+VALUES = 36  # bins of the histogram of values; an even number
 
 RECORD = np.dtype(
     [
@@ -36,6 +37,11 @@ RECORD = np.dtype(
         ("slot_seen", "u1", (SLOTS,)),
         ("slots", "f4", (SLOTS,)),
         ("events", "f4", (TABLES, BINS)),
+        ("value_first", "f8"),  # where the histogram of values begins, and the width of its bins
+        ("value_width", "f8"),
+        ("value_points", "f4"),  # values counted, and those that were new; both fade
+        ("new_values", "f4"),
+        ("values", "f4", (VALUES,)),
     ],
     align=True,
 )

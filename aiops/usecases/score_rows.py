@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,12 +12,6 @@ from aiops.detection.detector import BoolArray
 from aiops.detection.fleet import FleetDetector
 from aiops.detection.onset import Onsets
 from aiops.series import FloatArray
-from aiops.series.compiled import compiled
-
-_LEAST = -2.5  # about what an ordinary minute says
-_FADES = 0.04  # how fast the cover of an incident follows its points down; up, it does at once
-_RAISED = 1.0
-_BENDS = 0.5  # below once a week: from there on the cover rises ever less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,8 +20,8 @@ class ScoredRows:
 
     Attributes:
         scores: 1 / (1 + alerts a week that a threshold here would give), shape ``[n]``: 0.5 is once a week, 0.91 once
-            in ten weeks, for every series of any step; an incident is covered (see ``covered``). 0 without a value,
-            while warming up, and for a second row of a step.
+            in ten weeks, for every series of any step; an incident is covered, and what was said lately is held back
+            (``detection.cover``). 0 without a value, while warming up, and for a second row of a step.
         alerts: Where a person is told, shape ``[n]``.
     """
 
@@ -55,6 +48,8 @@ def score_rows(
     Raises:
         ConfigError: If the budget is not positive.
     """
+    from aiops.detection.cover import covered
+
     onsets = Onsets(budget=budget)
     at = stamps
     if step is not None:
@@ -65,31 +60,3 @@ def score_rows(
     said[:, first_of_step] = detector.replay(at[first_of_step], values[first_of_step])
     told = onsets.learn(onsets.start(1), np.zeros(len(at), dtype=np.int64), at, said[0])
     return ScoredRows(scores=np.nan_to_num(1.0 / (1.0 + 10.0 ** -covered(said))), alerts=told)
-
-
-def covered(replayed: FloatArray) -> FloatArray:
-    """Return -log10(alerts a week), raised where the points before were odd: the score of an incident is to cover it.
-
-    It is raised to a tenth of the alerts a week that the views said, fading over about 25 points; it comes near "once a
-    week" and never gets there: the cover alone tells nobody.
-
-    Args:
-        replayed: Of ``FleetDetector.replay``, shape ``[2, n]``.
-    """
-    found = np.full(replayed.shape[1], np.nan)
-    compiled(_covered)(replayed, found)
-    return found
-
-
-def _covered(replayed: FloatArray, found: FloatArray) -> None:
-    lately = _LEAST
-    for i in range(len(found)):
-        if math.isnan(replayed[0, i]):
-            continue
-        rarity = -math.log10(max(replayed[0, i], 1e-300))
-        views = replayed[1, i]
-        lately = max(views, lately + _FADES * (views - lately))
-        cover = lately + _RAISED
-        if cover > -_BENDS:
-            cover = -_BENDS * math.exp(-(cover + _BENDS) / _BENDS)
-        found[i] = max(rarity, cover)

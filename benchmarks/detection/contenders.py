@@ -7,11 +7,11 @@ import numpy as np
 
 from aiops.detection.calibration import RAREST
 from aiops.detection.catalog import CATALOG, detector
+from aiops.detection.cover import covered
 from aiops.detection.detector import BoolArray, Points
 from aiops.detection.fleet import FleetDetector
 from aiops.detection.scorer import Scorer
 from aiops.series import FloatArray
-from aiops.usecases.score_rows import covered
 
 Contender = Callable[[FloatArray, FloatArray], FloatArray]
 """Stamps ``[n]`` and values ``[n]`` (NaN is a gap) to scores ``[n]``; what is not judged scores lowest."""

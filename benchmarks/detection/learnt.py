@@ -14,8 +14,8 @@ from rich.progress import track
 
 from aiops.detection.combiner import CombinedDetector
 from aiops.detection.combiner_fit import Example, learn, lesson
+from aiops.detection.cover import covered
 from aiops.series import FloatArray
-from aiops.usecases.score_rows import covered
 from benchmarks.detection.figures import areas, numenta, summary
 from benchmarks.detection.measures import REPETITIONS, at_budget, folds, outcomes
 
