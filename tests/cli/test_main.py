@@ -246,7 +246,7 @@ def test_decisions_are_written_one_file_a_workload(folder, tmp_path):
     rows = [line.split(",") for line in lines]
     first = 1_700_006_400 + 2 * 86_400  # the later half is scored
     assert [int(at) for at, _, _ in rows] == list(range(first, first + 2 * 86_400, 300))
-    assert {reason for _, _, reason in rows} >= {"DesiredWithinRange", "ScaleDownStabilized"}
+    assert {reason for _, _, reason in rows} >= {"DesiredWithinRange", "NeededSoon"}
     assert all(5 <= int(replicas) <= 60 for _, replicas, _ in rows)
     shop = next(row for row in json.loads(said.stdout) if row["workload"] == "shop")
     assert (shop["decisions"], shop["most"]) == (len(rows), max(int(replicas) for _, replicas, _ in rows))
