@@ -45,7 +45,7 @@ from aiops.series.compiled import machine_code
 JOINT = 2 * VIEWS  # the last table
 NEW_FORECAST = 60  # points of a forecast before its view counts
 _SPARSE = 0.5  # what a decade of sparseness counts among decades of the views' mean
-_LINES = -(-RECORD.itemsize // LINE_BYTES)
+_LINES = np.arange(-(-RECORD.itemsize // LINE_BYTES))  # an array: a range is unrolled, and takes a fifth longer
 
 
 @machine_code
@@ -104,7 +104,7 @@ def advance(
     checked, unsure = math.nan, False
     for i in range(len(rows)):
         if i + 1 < len(rows):
-            for line in range(_LINES):  # the next record is loaded while this one is worked on: half of the time
+            for line in _LINES:  # the next record is loaded while this one is worked on: half of the time
                 prefetch(cells, rows[i + 1], line)
         found[:, i] = np.nan
         cell = cells[rows[i]]
