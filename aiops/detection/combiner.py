@@ -57,7 +57,7 @@ class CombinedDetector:
     Points that the fleet detector calls more common than three alerts a week keep its word: 99 % of all or more. Of the
     others a combiner says how many false alerts a series-week a threshold there would give.
 
-    5.4 kB a series.
+    5.6 kB a series.
 
     Args:
         combiner: What was learnt.
