@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
 from llvmlite import ir
 from numba import types  # noqa: TID253 - this module is itself imported only when it is used
 from numba.core import cgutils  # noqa: TID253
@@ -32,7 +33,7 @@ def _prefetch(_: Any, array: Any, _row: Any, _line: Any) -> Any:
     return types.void(array, types.intp, types.intp), generate
 
 
-prefetch = cast("Callable[[Any, int, int], None]", intrinsic(_prefetch))
+prefetch = cast("Callable[[Any, int, np.int64], None]", intrinsic(_prefetch))
 """Begin to load one line (its number) of one record (its row) of an array ``[n]``, in machine code.
 
 It changes nothing but the time that reading it takes; a line beyond the end of the array does no harm.
