@@ -109,8 +109,8 @@ def _about_the_pace(policy: ScalingPolicy, interval: timedelta) -> Iterator[Advi
     if down.look_ahead > _FARTHEST:
         yield Advice(
             ("behavior", "scaleDown", "lookAhead"),
-            f"replicas stay for what is expected within {duration_text(down.look_ahead)}, and hardly ever go: lower it, "
-            "15m is a good start",
+            f"replicas stay for what is expected within {duration_text(down.look_ahead)}, and hardly ever go: "
+            "lower it, 15m is a good start",
         )
     if down.tolerance > _MOST_IDLE:
         yield Advice(
