@@ -107,11 +107,13 @@ def forecast_available(policy: ScalingPolicy, scaled: Scaled, lead_time: str) ->
         message = f"there is a forecast by {scaled.peak.model}, and present demand is unknown: {scaled.trouble}"
         return Condition(kind=kind, truth=Truth.UNKNOWN, reason=Reason.DATA_MISSING, message=message)
     message = f"forecasts by {scaled.peak.model}"
-    if Reason.FORECAST_FROZEN in (scaled.decision.reason, *scaled.decision.limits):
+    if scaled.state.repeat is not None and scaled.state.repeat.frozen(policy, scaled.at):
         frozen = f"{message} do not change while demand does: they count as none"
         return Condition(kind=kind, truth=Truth.FALSE, reason=Reason.FORECAST_FROZEN, message=frozen)
     if lead_time:
         message += f" for the next {duration_text(policy.forecast.window)}: {lead_time}"
+    if scaled.no_later:
+        message += f"; nothing is taken away, since there is none for scaleDown.lookAhead: {scaled.no_later}"
     return Condition(kind=kind, truth=Truth.TRUE, reason="Fresh", message=message)
 
 

@@ -75,9 +75,12 @@ def read_combiner(path: Path) -> Combiner:
 
 def _numbers(found: list[Any], kind: type[np.generic]) -> Any:
     """Return an array of a kind that holds these numbers exactly; JSON's NaN is no number."""
-    if not all(isinstance(each, int | float) and math.isfinite(each) for each in found):
-        raise DataError("a list holds something else than finite numbers")
-    made = np.array(found, dtype=kind)
+    try:
+        if not all(isinstance(each, int | float) and math.isfinite(each) for each in found):
+            raise DataError("a list holds something else than finite numbers")
+        made = np.array(found, dtype=kind)
+    except OverflowError:
+        raise DataError(f"a list holds a number that is no {kind.__name__}") from None
     if made.tolist() != found:
         raise DataError(f"a list holds a number that is no {kind.__name__}")
     return made

@@ -184,6 +184,25 @@ class FolderSource:
                 yield Entry(name=name, key=_key(name, path), path=path)
 
 
+def is_telemetry(root: Path, path: Path) -> bool:
+    """Return whether a file is among the telemetry that a ``FolderSource`` over ``root`` reads: what may not be lost.
+
+    Raises:
+        DataError: If the index cannot be read.
+    """
+    root, path = root.resolve(), path.resolve()
+    if not path.is_file() or not path.is_relative_to(root) or not path.name.endswith(SUFFIXES):
+        return False
+    index = root / INDEX
+    if index.is_file():
+        return path == index or any(entry.path.resolve() == path for entry in _from_index(index))
+    try:
+        TelemetryFile(path)
+    except DataError:
+        return False
+    return True
+
+
 _Grid = tuple[Series, int] | DataError
 """A series and how many of its rows were dropped, or what is wrong with it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -32,7 +32,8 @@ class Episode:
     Attributes:
         points: Odd points so far.
         first: The first of them.
-        worst: The oddest of them.
+        worst: The oddest of them; of equally odd ones that which is farthest from what was expected. Scores end at one
+            in a billion, which many points of a long incident reach.
     """
 
     points: int
@@ -43,6 +44,11 @@ class Episode:
     def since(self) -> datetime:
         """Stamp of the first odd point."""
         return self.first.at
+
+    def and_then(self, score: AnomalyScore) -> Episode:
+        """Return the episode with one odd point more."""
+        odder = (score.value, _distance(score)) > (self.worst.value, _distance(self.worst))
+        return replace(self, points=self.points + 1, worst=score if odder else self.worst)
 
     def kind(self, shift_after: int) -> Kind:
         """Return what it looks like: a shift once it has lasted ``shift_after`` points.
@@ -59,6 +65,11 @@ class Episode:
         if self.points >= shift_after:
             return Kind.SHIFT
         return Kind.SPIKE if worst.observed > worst.expected else Kind.DROP
+
+
+def _distance(score: AnomalyScore) -> float:
+    """Return the distance from what was expected; 0 if nothing was."""
+    return 0.0 if math.isnan(score.expected) else abs(score.observed - score.expected)
 
 
 def _crept(said: tuple[Contribution, ...]) -> Kind | None:

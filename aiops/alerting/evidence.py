@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from aiops.alerting.quantity import quantity
+from aiops.alerting.quantity import span
 from aiops.series import FloatArray
 from aiops.series.duration import duration_text
 
@@ -36,7 +36,7 @@ def sparkline(values: FloatArray, step: timedelta, unit: str) -> str:
         "·" if missing else _BLOCKS[min(int(8 * each), 7)]
         for each, missing in zip(height.tolist(), np.isnan(shown).tolist(), strict=True)
     ]
-    return f"{''.join(drawn)} ({duration_text(len(shown) * step)}, {quantity(low, unit)} to {quantity(high, unit)})"
+    return f"{''.join(drawn)} ({duration_text(len(shown) * step)}, {span(low, high, unit)})"
 
 
 def confidence(values: FloatArray) -> str:

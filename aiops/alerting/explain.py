@@ -12,13 +12,15 @@ import numpy as np
 
 from aiops.alerting import evidence
 from aiops.alerting.episode import Episode, Kind
-from aiops.alerting.quantity import how_often, instant, odds, quantity
+from aiops.alerting.quantity import how_often, instant, odds, quantity, span
 from aiops.detection.score import AnomalyScore, Contribution
 from aiops.series import FloatArray, SeriesKey
 from aiops.series.duration import duration_text
 
 DATA_UNTIL: Final = "data_until"
 """Annotation: when the newest point was known; whoever tells people makes an age of it."""
+
+_ENDLESS: Final = 1e36  # the fleet detector says so much where no value would be odd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,14 +169,18 @@ def _comparison(subject: Subject, worst: AnomalyScore) -> str:
 def _normal(subject: Subject, worst: AnomalyScore) -> str:
     # Nobody expects minus three requests: where neither value is negative, the interval is not either.
     lower = max(worst.lower, 0.0) if min(worst.observed, worst.expected) >= 0 else worst.lower
-    low, high = quantity(lower, subject.unit), quantity(worst.upper, subject.unit)
-    number, _, unit = low.partition(" ")
-    return f"{number} to {high}" if unit == high.partition(" ")[2] else f"{low} to {high}"
+    if worst.upper >= _ENDLESS:
+        return "anything" if worst.lower <= -_ENDLESS else f"{quantity(lower, subject.unit)} or more"
+    if worst.lower <= -_ENDLESS and lower < 0:
+        return f"{quantity(worst.upper, subject.unit)} or less"
+    return span(lower, worst.upper, subject.unit)
 
 
 def _deviation(kind: Kind, worst: AnomalyScore) -> str:
     if kind is Kind.PATTERN:
         return "unusual value or change"
+    if worst.lower <= worst.observed <= worst.upper:
+        return f"{kind.value}, at a value that is normal by itself"
     side = "above" if worst.observed > worst.expected else "below"
     ratio = abs(worst.observed / worst.expected - 1) if worst.expected else math.inf
     return f"{kind.value}, {ratio:.0%} {side} expected" if ratio < 10 else f"{kind.value}, far {side} expected"

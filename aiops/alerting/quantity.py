@@ -7,6 +7,7 @@ from datetime import datetime
 
 _SI = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _BINARY = ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"))
+_NOTHING = 1e-30  # what means and tables leave of zeros, which nobody measured
 _DURATION = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
@@ -19,6 +20,8 @@ def quantity(value: float, unit: str = "") -> str:
     """
     if math.isnan(value):
         return "unknown"
+    if abs(value) < _NOTHING:
+        value = 0.0
     first, _, rest = unit.partition("/")
     per = f"/{rest}" if rest else ""
     if first == "seconds" and not rest and value != 0:
@@ -31,6 +34,13 @@ def quantity(value: float, unit: str = "") -> str:
         return f"{_digits(100 * value)} %"
     size, prefix = next((each for each in _SI if abs(value) >= each[0]), (1.0, ""))
     return " ".join(part for part in (_digits(value / size), prefix, unit) if part)
+
+
+def span(low: float, high: float, unit: str = "") -> str:
+    """Return an interval, its unit once where both ends have the same: ``97 to 520 requests/second``."""
+    first, last = quantity(low, unit), quantity(high, unit)
+    number, _, rest = first.partition(" ")
+    return f"{number} to {last}" if rest == last.partition(" ")[2] else f"{first} to {last}"
 
 
 def instant(at: datetime) -> str:

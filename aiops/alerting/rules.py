@@ -10,7 +10,7 @@ from typing import Final
 
 from aiops.alerting import explain
 from aiops.alerting.alert import Alert, Severity, Status, fingerprint
-from aiops.alerting.episode import Episode
+from aiops.alerting.episode import Episode, Kind
 from aiops.alerting.explain import Subject
 from aiops.detection.score import AnomalyScore
 from aiops.errors import ConfigError
@@ -150,11 +150,7 @@ def _count(rule: AlertRule, condition: Condition, score: AnomalyScore) -> Condit
     odd, calm = score.value >= rule.ticket_score, score.value < rule.clear_score
     episode = condition.episode
     if odd:
-        if episode is None:
-            episode = Episode(points=1, first=score, worst=score)
-        else:
-            worst = score if score.value >= episode.worst.value else episode.worst
-            episode = replace(episode, points=episode.points + 1, worst=worst)
+        episode = Episode(points=1, first=score, worst=score) if episode is None else episode.and_then(score)
     elif condition.alert is None:
         episode = None
     return replace(
@@ -195,7 +191,11 @@ def _resolved(rule: AlertRule, alert: Alert, episode: Episode, now: datetime, su
     if math.isnan(episode.worst.observed):  # what was odd is known from the alert alone
         said = dict(alert.annotations) | explain.calm_again(subject, episode.since, now)
     else:
-        said = explain.resolved(subject, episode, episode.kind(-(-rule.shift_after // subject.step)), now)
+        kind = episode.kind(-(-rule.shift_after // subject.step))
+        told = alert.annotations.get("kind")
+        if told in (Kind.TREND, Kind.SEASON):  # the values before it said so, which the end of it does not change
+            kind = Kind(told)
+        said = explain.resolved(subject, episode, kind, now)
     return replace(alert, status=Status.RESOLVED, ends_at=now, annotations=said)
 
 

@@ -27,6 +27,7 @@ from aiops.cli.output import (
     Format,
     end_partially,
     progress,
+    require_apart,
     require_writable,
     stages,
     write_table,
@@ -142,8 +143,9 @@ def scaling(
     is from creation to ready; zone-loss kills a third of the ready pods at the busiest hour. With prices, the report
     has the bill, and each scaler is at the setting whose bill is lowest.
 
-    With --decisions, writes FOLDER/<workload>.csv with the columns timestamp, replicas, reason: the floor under the HPA
-    that the policy asks for from that instant (seconds since 1970) on, from values whose step has ended by then.
+    With --decisions, writes a file of the name of each workload into the folder, with the columns timestamp, replicas,
+    reason: the floor under the HPA that the policy asks for from that instant (seconds since 1970) on, from values
+    whose step has ended by then.
     """
     from aiops import telemetry, wiring
     from aiops.adapters.clock import SystemClock
@@ -155,6 +157,9 @@ def scaling(
 
     telemetry.configure()
     require_writable(*(() if decisions else written(report)), output)
+    require_apart([source, *(policy or [])], *(() if decisions else written(report)), output)
+    if decisions is not None and what_if:
+        raise ConfigError("--decisions is of what was: leave --what-if out, or --decisions for a report")
     worlds = [read_what_if(each) for each in dict.fromkeys(what_if or ())]
     prices = _prices(replica_hour, unmet_request)
     contenders = _contenders(policy or [], forecaster or ([_OURS] if decisions and not policy else []))
@@ -167,6 +172,7 @@ def scaling(
     replay = Replay(capacity_per_replica=capacity, startup_delay=startup, scored=scored, room=room)
     cases, unfit = cases_from(reading.telemetry.series, reading.metadata, replay)
     if decisions is not None:
+        require_apart([source, *(policy or [])], *(_decisions_file(decisions, case.name) for case in cases))
         rows, failed = _write_decisions(cases, contenders[0], decisions, workers)
         write_table(rows, form, output, title=f"decisions of {contenders[0].name}, in {decisions}")
         end_partially((*reading.telemetry.skipped, *unfit, *failed), reading.telemetry.warnings)
@@ -227,6 +233,7 @@ def forecast(
 
     telemetry.configure()
     require_writable(*written(report), output)
+    require_apart([source], *written(report), output)
     names = dict.fromkeys(["seasonal-naive", *(forecaster or ["fleet", "holt-winters", "weekly-naive"])])
     forecasters = {name: path_forecaster(name) for name in names}
     request = wiring.Request(source=source, query=query, history=history, step=step, end=end)
@@ -308,11 +315,8 @@ def _write_decisions(
             if not isinstance(found, Decided):
                 failed.append(found)
                 continue
-            path = folder / f"{found.name}.csv"
-            if not path.resolve().is_relative_to(folder.resolve()):
-                raise ConfigError(f"the workload {found.name!r} would be written outside of {folder}: rename it")
             lines = (f"{at},{replicas},{reason}" for at, replicas, reason in found.rows)
-            write_text(path, "\n".join(["timestamp,replicas,reason", *lines, ""]))
+            write_text(_decisions_file(folder, found.name), "\n".join(["timestamp,replicas,reason", *lines, ""]))
             counts = [replicas for _, replicas, _ in found.rows]
             rows[found.name] = {
                 "workload": found.name,
@@ -322,6 +326,13 @@ def _write_decisions(
                 "most": max(counts),
             }
     return [rows[case.name] for case in cases if case.name in rows], failed
+
+
+def _decisions_file(folder: Path, name: str) -> Path:
+    path = folder / f"{name}.csv"
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ConfigError(f"the workload {name!r} would be written outside of {folder}: rename it")
+    return path
 
 
 def _capacity_of(contenders: Sequence[Contender]) -> float | None:

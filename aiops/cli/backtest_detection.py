@@ -17,7 +17,7 @@ from aiops.cli.options import (
     SourceOption,
     StepOption,
 )
-from aiops.cli.output import Format, end_partially, progress, require_writable, write_table
+from aiops.cli.output import Format, end_partially, progress, require_apart, require_writable, write_table
 from aiops.cli.report_files import command, conclude, write_report, written
 from aiops.errors import ConfigError
 
@@ -57,6 +57,7 @@ def detection(
 
     telemetry.configure()
     require_writable(*written(report), output)
+    require_apart([source], *written(report), output)
     tried = _monitor(monitor)
     rule = tried.spec.rule.alert_rule if tried is not None else AlertRule()
     request = wiring.Request(source=source, query=query, history=history, step=step, end=end)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aiops.cli.options import EndOption, QueryOption, SourceOption, StepOption, lasting
-from aiops.cli.output import end_partially, messages, progress
+from aiops.cli.output import end_partially, messages, progress, require_apart
 from aiops.cli.work import CORES, EngineOption, RayAddressOption, Reader, WorkersOption, chosen_mapper
 from aiops.errors import DataError
 from aiops.series import SeriesKey
@@ -57,6 +57,7 @@ def forecast(
 
     chosen = path_forecaster(forecaster)
     wanted = None if cutoffs is None else read_cutoffs(cutoffs)
+    require_apart([source], output)
     ask = Ask(horizon=horizon, history=history)
     configured = wiring.settings()
     mapper = chosen_mapper(engine, workers, ray_address, configured)

@@ -13,7 +13,7 @@ from aiops.cli.options import (
     SourceOption,
     StepOption,
 )
-from aiops.cli.output import Format, end_partially, write_table
+from aiops.cli.output import Format, end_partially, require_apart, write_table
 
 
 def inspect(
@@ -32,6 +32,7 @@ def inspect(
     from aiops import wiring
     from aiops.adapters.clock import SystemClock
 
+    require_apart([source], output)
     request = wiring.Request(source=source, query=query, history=history, step=step, end=end)
     telemetry = wiring.read(request, wiring.settings(), SystemClock()).telemetry
     rows = [

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aiops.cli.options import EndOption, FormatOption, OutputOption, StartupOption, lasting
-from aiops.cli.output import Format, write_table
+from aiops.cli.output import Format, require_apart, write_table
 from aiops.errors import ConfigError
 
 
@@ -59,6 +59,7 @@ def ledger(
     spec = load_policy(text, str(policy))
     if not isinstance(spec, PredictiveScalerSpec):
         raise ConfigError(f"{policy}: a ledger needs the whole PredictiveScaler: target and load.query are missing")
+    require_apart([policy, source], output)
     configured, clock = wiring.settings(), SystemClock()
     until = end or clock.now()
 

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -31,6 +31,7 @@ from rich.progress import (
 from rich.table import Table
 
 from aiops.adapters.whole_file import require_whole_file, whole_file
+from aiops.errors import ConfigError
 from aiops.series.duration import format_duration
 
 Row = Mapping[str, object]
@@ -146,6 +147,26 @@ def require_writable(*paths: Path | None) -> None:
     for path in paths:
         if path is not None:
             require_whole_file(path)
+
+
+def require_apart(inputs: Iterable[str | Path], *paths: Path | None) -> None:
+    """Refuse to write over what is read.
+
+    Args:
+        inputs: Files, and sources: folders (all telemetry in them is read), or URLs (nothing of which is overwritten).
+        paths: What will be written.
+
+    Raises:
+        ConfigError: If one of them is read.
+        DataError: If the index of a folder cannot be read.
+    """
+    from aiops.adapters.folder import is_telemetry
+
+    roots = [Path(each) for each in inputs]
+    for path in filter(None, paths):
+        for root in roots:
+            if is_telemetry(root, path) or (path.is_file() and root.is_file() and path.samefile(root)):
+                raise ConfigError(f"{path} is read by this command, and would be lost: write to another file or folder")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aiops.cli.options import EndOption, FormatOption, QueryOption, SourceOption, lasting
-from aiops.cli.output import Format, Row, end_partially, messages, progress, require_writable, write_table
+from aiops.cli.output import (
+    Format,
+    Row,
+    end_partially,
+    messages,
+    progress,
+    require_apart,
+    require_writable,
+    write_table,
+)
 from aiops.cli.report_files import command, write_report, written
 from aiops.cli.work import CORES, EngineOption, RayAddressOption, Reader, WorkersOption, chosen_mapper
 from aiops.errors import ConfigError, DataError
@@ -80,6 +89,7 @@ def peaks(
     if not isinstance(chosen, Fleet):
         raise ConfigError(f"--forecaster {forecaster}: peaks are told by fleet, or fleet@Europe/Berlin,DE")
     require_writable(output, *(() if report is None else written(report)))
+    require_apart([source], output, *(() if report is None else written(report)))
     ask = Ask(horizon=horizon, history=history, step=step, limit=limit, calendar=chosen.calendar)
     configured = wiring.settings()
     mapper = chosen_mapper(engine, workers, ray_address, configured)

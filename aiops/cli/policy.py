@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from aiops.cli.options import FormatOption, OutputOption, SourceOption, StartupOption, instant, lasting
-from aiops.cli.output import Format, end_partially, messages, progress, require_writable, write_table, write_text
+from aiops.cli.output import (
+    Format,
+    end_partially,
+    messages,
+    progress,
+    require_apart,
+    require_writable,
+    write_table,
+    write_text,
+)
 from aiops.errors import ConfigError
 
 app = typer.Typer(
@@ -54,6 +63,7 @@ def check(
         raise ConfigError("nothing to check: name policies, or give --scenarios")
     require_writable(output)
     policies = files or []
+    require_apart([*policies, *(scenarios or [])], output)
     found = [*check_policies(policies, startup, SystemClock().now()), *check_scenarios(scenarios or [], policies)]
     write_table([each._asdict() for each in found], form, output)
     wrong = sum(each.verdict == "error" for each in found)
@@ -117,6 +127,7 @@ def explain(
     from aiops.usecases.policies import read_policy
 
     require_writable(output)
+    require_apart([file], output)
     policy = read_policy(file).policy
     situation = Situation(
         at=at or SystemClock().now(),
@@ -175,6 +186,7 @@ def simulate(
     from aiops.usecases.simulate import simulate as simulated
 
     require_writable(output, scenario)
+    require_apart([file, source], output, scenario)
     policy = read_policy(file).policy
     reading = wiring.read(wiring.Request(source=source, query=series), wiring.settings(), SystemClock())
     replay = Replay(capacity_per_replica=policy.load.capacity_per_replica, startup_delay=startup, scored=scored)

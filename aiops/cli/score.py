@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aiops.cli.output import end_partially, messages, progress, require_writable
+from aiops.cli.output import end_partially, messages, progress, require_apart, require_writable
 
 
 def score(
@@ -33,6 +33,7 @@ def score(
     from aiops import wiring
 
     require_writable(output)
+    require_apart([source], output)
     with progress("scoring") as advance:
         scored = wiring.score_folder(source, output, budget, combiner, advance)
     messages.print(f"{scored.rows:,} rows of {scored.series} series scored, {scored.alerts:,} alerts", markup=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aiops.cli.options import EndOption, FormatOption, HistoryOption, OutputOption, QueryOption, StepOption, lasting
-from aiops.cli.output import Format, end_partially, messages, progress, require_writable, write_table
+from aiops.cli.output import Format, end_partially, messages, progress, require_apart, require_writable, write_table
 from aiops.cli.work import CORES, EngineOption, RayAddressOption, WorkersOption, chosen_mapper
 from aiops.errors import ConfigError
 from aiops.wiring import Engine
@@ -78,6 +78,7 @@ def train(
 
     telemetry.configure()
     require_writable(output)
+    require_apart([source] if source else [], output)
     given = {"forecasters": tuple(dict.fromkeys(forecaster))} if forecaster else {}
     plan = Plan(horizon=horizon, history=history, choosing=choosing, judging=judging, **given)
     configured = wiring.settings()

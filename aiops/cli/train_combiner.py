@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aiops.cli.output import end_partially, messages, progress, require_writable
+from aiops.cli.output import end_partially, messages, progress, require_apart, require_writable
 
 
 def train_combiner(
@@ -36,6 +36,7 @@ def train_combiner(
     from aiops.adapters.combiner_file import write_combiner
 
     require_writable(output)
+    require_apart([source], output)
     with progress("replaying") as advance:
         combiner, skipped = wiring.train_combiner(source, state, wiring.settings(), advance)
     write_combiner(combiner, output)

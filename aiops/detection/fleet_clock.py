@@ -79,6 +79,8 @@ def season_by_clocks(
     slot = min(int(position), slots - 1)
     beside, hour, off = value - cell["slow"], slots // _HOURS, cell["off"]
     if learning and abs(position - slot - 0.5) <= 0.5 * slots / day:
+        if off[1] == 0.0:
+            _begin(cell, usual, slots, hour)
         for k in range(3):
             distance = min(abs(beside - cell["slots"][(slot + (k - 1) * hour) % slots]), _FAR * usual)
             off[k] += (distance - off[k]) / (_MEMORY * slots)
@@ -95,6 +97,17 @@ def season_by_clocks(
         if abs(beside - other) < abs(beside - nearest):
             nearest = other
     return nearest
+
+
+@machine_code
+def _begin(cell: Any, usual: float, slots: int, hour: int) -> None:
+    """Say how far off the three usually are: one point, which another hour happens to fit better, turns nothing."""
+    table, apart = cell["slots"], 0.0
+    for slot in range(slots):
+        apart += min(abs(table[slot] - table[(slot + hour) % slots]), _FAR * usual) / slots
+    cell["off"][1] = usual
+    cell["off"][0] = max(apart, usual)
+    cell["off"][2] = max(apart, usual)
 
 
 @machine_code

@@ -150,6 +150,8 @@ def advance(
             if seen > 0 and seen % day == 0:
                 fade(cell, TABLES)
                 fade_values(cell, FORGET_A_DAY)
+                if not unsure:
+                    cell["off"][1] = 0.0  # the next weekend at which clocks may change begins anew
             visit(cell, value, cell["slow"], floor_of(cell, floor_ratio), seen >= warm_up)
             learn(cell, value, slot, residual, step, day, floor_ratio)
             cell["seen"] += 1

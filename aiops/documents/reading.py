@@ -108,6 +108,8 @@ def _explain(model: type[BaseModel], document: Document, problem: Any, what: str
             return f"{where}: {key} is {problem['input']!r}: write {problem['ctx']['expected']}"
         case "model_type" | "dict_type":
             return f"{where}: {key} is {problem['input']!r}: write keys and values, as in 'key: value'"
+        case "list_type" | "tuple_type":
+            return f"{where}: {key} is {problem['input']!r}: write a list, as in [{problem['input']}]"
     said = problem["msg"].removeprefix("Value error, ")
     said = said[0].lower() + said[1:]
     given = "" if isinstance(problem["input"], Mapping | BaseModel) else f" is {problem['input']!r}"

@@ -228,7 +228,7 @@ def _learn(made: Tracks, known: int, level: float) -> Trees | None:
     places = np.arange(known - made.window)
     target = (made.ahead[places] - made.level[places]) / made.unit[places]
     places = places[~np.isnan(target)]
-    if len(places) < _LEAST_ROWS - made.window:
+    if len(places) < max(_LEAST_ROWS - made.window, 1):
         return None
     places = places[:: max(made.window // _ROWS_A_WINDOW, -(-len(places) // _MOST_ROWS))]
     target = (made.ahead[places] - made.level[places]) / made.unit[places]

@@ -20,6 +20,7 @@ _LEAST_UTILIZATION: Final = 0.7
 _SLOWEST_RISE: Final = timedelta(minutes=10)
 _MOST_IDLE: Final = 0.3
 _OLDEST: Final = timedelta(minutes=30)
+_FARTHEST: Final = timedelta(hours=6)
 _DAY: Final = timedelta(days=1)
 _YEAR: Final = 366 * _DAY
 
@@ -104,6 +105,12 @@ def _about_the_pace(policy: ScalingPolicy, interval: timedelta) -> Iterator[Advi
             f"lookAhead and stabilizationWindow, {format_duration(longest)} at the most, are shorter than "
             f"forecast.window ({format_duration(policy.forecast.window)}): replicas go in a dip and are wanted back "
             "before they could start again; raise lookAhead, 15m is a good start",
+        )
+    if down.look_ahead > _FARTHEST:
+        yield Advice(
+            ("behavior", "scaleDown", "lookAhead"),
+            f"replicas stay for what is expected within {duration_text(down.look_ahead)}, and hardly ever go: "
+            "lower it, 15m is a good start",
         )
     if down.tolerance > _MOST_IDLE:
         yield Advice(

@@ -24,7 +24,7 @@ class ScalingDecision:
         reason: Why ``desired`` is what it is.
         wanted: What the forecast alone asks for, before pace and bounds; None without a forecast.
         peak_demand: The forecast that was read; None if there was none.
-        soon: What will be needed soon after the window; the current number if that is not known, 0 if it was not asked.
+        soon: What will be needed soon after the window; None if that is not known, 0 if it was not asked.
         limits: Everything that moved ``wanted`` towards ``desired``, in the order in which it was applied.
         numbers: The number after each of ``limits``; what the guard adds at the end comes without.
         guard: What the guard found; None if the policy has none.
@@ -36,7 +36,7 @@ class ScalingDecision:
     reason: Reason
     wanted: int | None = None
     peak_demand: float | None = None
-    soon: int = 0
+    soon: int | None = 0
     limits: tuple[Reason, ...] = ()
     numbers: tuple[int, ...] = ()
     guard: GuardReport | None = None
@@ -65,6 +65,8 @@ class ScalingDecision:
                 return "this turn is older than the one before it"
             case Reason.SCALE_DOWN_STABILIZED:
                 return f"{_needs(self)}, but more was needed within the stabilization window"
+            case Reason.NEEDED_SOON if self.soon is None:
+                return f"{_needs(self)}, but what may be needed soon after is not known"
             case Reason.NEEDED_SOON:
                 return f"{_needs(self)}, but {self.soon} may be needed soon after"
             case Reason.HISTORY_CAP:
@@ -76,7 +78,9 @@ class ScalingDecision:
             case Reason.STEP_OBSERVED:
                 return f"{_needs(self)}, but the last step down is still observed"
             case Reason.WITHIN_TOLERANCE:
-                return f"{_needs(self)}, too few less to be worth a change"
+                kept = self.numbers[-2] if len(self.numbers) > 1 else self.wanted
+                less = "" if kept == self.wanted else f", {kept} with what was needed lately or may be soon"
+                return f"{_needs(self)}{less}, too few less to be worth a change"
             case Reason.SCALE_UP_LIMIT:
                 return f"{_needs(self)}, more than one step may add"
             case Reason.SCALE_DOWN_LIMIT:
@@ -134,7 +138,7 @@ def decide(
     policy: ScalingPolicy,
     *,
     hold_at: int = 0,
-    soon: int = 0,
+    soon: int | None = 0,
     demand_known: bool = True,
     keep: Reason | None = None,
     low: int | None = None,
@@ -153,7 +157,8 @@ def decide(
             ``capacityPerReplica``. None, NaN, infinite or negative is no forecast.
         policy: What the owner wrote.
         hold_at: The most that was needed within the stabilization window; shrinking stops there.
-        soon: What will be needed soon after the window; shrinking stops there, too.
+        soon: What will be needed soon after the window; shrinking stops there, too. None if that is not known:
+            nothing shrinks.
         demand_known: Whether present demand can be seen. If not, the number may grow and does not shrink.
         keep: Why the number may not shrink for another reason; None if it may.
         low: Lower bound; None for the policy's ``minReplicas``.
@@ -165,6 +170,7 @@ def decide(
     if peak_demand is None or not 0.0 <= peak_demand < math.inf:
         return _without_forecast(current, low, doubt or Reason.FORECAST_MISSING)
     wanted = desired = replicas_for(peak_demand, policy.load.per_replica)
+    ahead = current if soon is None else soon
     trail = [] if doubt is None else [(doubt, wanted)]
     if desired < current:
         if not demand_known:
@@ -173,9 +179,9 @@ def decide(
         elif keep is not None:
             desired = current
             trail.append((keep, desired))
-        elif desired < max(hold_at, soon):
-            desired = min(max(hold_at, soon), current)
-            trail.append((Reason.SCALE_DOWN_STABILIZED if hold_at >= soon else Reason.NEEDED_SOON, desired))
+        elif desired < max(hold_at, ahead):
+            desired = min(max(hold_at, ahead), current)
+            trail.append((Reason.SCALE_DOWN_STABILIZED if hold_at >= ahead else Reason.NEEDED_SOON, desired))
         if current * (1.0 - policy.behavior.scale_down.tolerance) + ROUNDING < desired < current:
             desired = current
             trail.append((Reason.WITHIN_TOLERANCE, desired))

@@ -99,7 +99,7 @@ def step(
     if keep is None and lowered is not None and current <= lowered.to:
         keep = Reason.STEP_OBSERVED
     read, doubt = _read(belief, absent, skill, demand, policy, waits=waits)
-    soon = _soon(belief, doubt, later, current, policy)
+    soon = _soon(belief, doubt, later, policy)
     peak, doubt = planned.demand(read, doubt)
     low, high = _bounds(state, observation, policy, planned.min_replicas, peak)
     if belief.peak is None and doubt is Reason.CALENDAR_EVENT:
@@ -188,13 +188,16 @@ def _read(
     return max(belief.peak, present) if belief.doubt is Reason.FORECAST_IMPLAUSIBLE else belief.peak, belief.doubt
 
 
-def _soon(belief: Belief, doubt: Reason | None, later: float | None, current: int, policy: ScalingPolicy) -> int:
-    """Return what will be needed soon after the window, as far as forecasts are believed; 0 where they are not."""
+def _soon(belief: Belief, doubt: Reason | None, later: float | None, policy: ScalingPolicy) -> int | None:
+    """Return what will be needed soon after the window, as far as forecasts are believed; 0 where they are not.
+
+    None if it was asked for and could not be had.
+    """
     if later is None or belief.peak is None or doubt in _REACTIVE:
         return 0
     forecast, limit = usable(later), most_believed(belief.record, policy.forecast.history_cap)
     if forecast is None:
-        return current
+        return None
     return replicas_for(forecast if limit is None else min(forecast, limit), policy.load.per_replica)
 
 

@@ -47,6 +47,7 @@ class Scaled:
         state: For the next turn.
         trouble: Why the newest demand is not known; empty if it is.
         no_forecast: Why there is no forecast; empty if there is.
+        no_later: Why there is none for as far as ``scaleDown.lookAhead``; empty if there is, or none was asked for.
         no_reading: Why an SLO is not known; empty if all are.
         changes: Whether the world has to change for it.
     """
@@ -60,6 +61,7 @@ class Scaled:
     state: ScalingState
     trouble: str = ""
     no_forecast: str = ""
+    no_later: str = ""
     no_reading: str = ""
     changes: bool = False
 
@@ -117,6 +119,7 @@ async def scale(
         policy = policy.model_copy(update={"mode": Mode.RECOMMEND})
     state = replace(state, baseline=replicas.baseline)
     later = next((math.nan if found is None else found.value for found, _ in further), None)
+    no_later = next((why for _, why in further), "")
     decision, state = step(state, observation, None if peak is None else peak.value, policy, now, later=later)
     scaled = Scaled(
         at=now,
@@ -128,6 +131,7 @@ async def scale(
         state=state,
         trouble=trouble,
         no_forecast=no_forecast,
+        no_later=no_later,
         no_reading=no_reading,
         changes=acts(policy.mode, state.skill) and decision.desired != decision.current,
     )

@@ -58,7 +58,7 @@ class Judged:
 class WatchedSeries:
     """Series on one grid that join, send points, fall silent and are forgotten.
 
-    Memory: 3.3 kB a series for the residual detector, its calibration and gate, and 8 bytes a step of ``history``.
+    Memory: 4 kB a series for the fleet detector, and 8 bytes a step of ``history``.
 
     Args:
         scorer: Detectors with their calibration.

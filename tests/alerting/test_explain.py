@@ -103,6 +103,30 @@ def test_a_series_without_labels_or_without_a_name_is_named_by_what_it_has(key, 
     assert said["summary"].startswith(f"{named}: 1.32 k")
 
 
+@pytest.mark.parametrize(
+    ("lower", "upper", "said"),
+    [
+        (700.0, 1e37, "700 requests/second or more"),
+        (-1e37, 1e37, "anything"),
+        (-1e37, 950.0, "0 to 950 requests/second"),
+        (0.0, 4.8e-272, "0 to 0 requests/second"),
+    ],
+)
+def test_an_interval_without_an_end_is_no_number(lower, upper, said):
+    worst = replace(WORST, lower=lower, upper=upper)
+    assert explain.firing(SUBJECT, replace(EPISODE, worst=worst), Kind.SPIKE)["normal"] == said
+
+
+def test_below_zero_an_interval_may_have_no_lower_end():
+    worst = replace(WORST, observed=-900.0, expected=-20.0, lower=-1e37, upper=-2.0)
+    assert explain.firing(SUBJECT, replace(EPISODE, worst=worst), Kind.DROP)["normal"] == "-2 requests/second or less"
+
+
+def test_a_value_that_is_odd_for_its_story_is_not_called_off():
+    why = explain.firing(SUBJECT, replace(EPISODE, worst=replace(WORST, observed=821.0)), Kind.SEASON)["why"]
+    assert why.startswith("missing season, at a value that is normal by itself at 2026-03-02 03:03 UTC")
+
+
 def test_ends_of_different_units_keep_them():
     worst = replace(WORST, observed=2.0, expected=0.25, lower=0.2, upper=1.5)
     said = explain.firing(replace(SUBJECT, unit="seconds"), replace(EPISODE, worst=worst), Kind.SPIKE)

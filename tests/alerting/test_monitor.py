@@ -66,6 +66,10 @@ def monitor(spec, name="m", head=HEAD):
         (monitor("step: 1m"), "f.yaml:4: spec.query is missing: write it"),
         (monitor("query: ' '"), "f.yaml:5: spec.query is ' ': it is empty: write PromQL"),
         (monitor("query: 5"), "f.yaml:5: spec.query is 5: input should be a valid string"),
+        (
+            monitor("query: a\n  detectors: fleet"),
+            "f.yaml:6: spec.detectors is 'fleet': write a list, as in [fleet]",
+        ),
         (monitor("querry: a"), "f.yaml:5: spec.querry is not a key: did you mean query?"),
         (monitor("query: a\n  query: b"), "f.yaml:6: spec.query is here and in line 5: keep one of them"),
         (monitor("query: a\n  step: 60"), "f.yaml:6: spec.step is 60: 60 has no unit: write it like 90s"),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aiops.alerting.quantity import how_often, instant, odds, quantity
+from aiops.alerting.quantity import how_often, instant, odds, quantity, span
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,25 @@ from aiops.alerting.quantity import how_often, instant, odds, quantity
         (10.0, "bytes", "10 B"),
         (0.123, "ratio", "12.3 %"),
         (float("nan"), "seconds", "unknown"),
+        (4.81e-272, "requests/second", "0 requests/second"),
+        (-1e-300, "", "0"),
     ],
 )
 def test_a_value_and_its_unit(value, unit, said):
     assert quantity(value, unit) == said
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "said"),
+    [
+        (97.0, 520.0, "requests/second", "97 to 520 requests/second"),
+        (980.0, 1120.0, "requests/second", "980 requests/second to 1.12 k requests/second"),
+        (10.0, 80.0, "", "10 to 80"),
+        (0.0, 0.25, "seconds", "0 seconds to 250 ms"),
+    ],
+)
+def test_an_interval_has_its_unit_once(low, high, unit, said):
+    assert span(low, high, unit) == said
 
 
 def test_an_instant_says_its_zone():

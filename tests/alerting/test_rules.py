@@ -1,7 +1,9 @@
 """From scores to alerts: onset, hysteresis, escalation, silence. One minute a point."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +55,26 @@ def told(*values: float | None, rule: AlertRule = RULE) -> list[tuple[int, Alert
 
 def brief(found: list[tuple[int, Alert]]) -> list[tuple[int, str, str]]:
     return [(minute, alert.severity.value, alert.status.value) for minute, alert in found]
+
+
+def test_of_equally_odd_points_the_farthest_is_told():
+    condition = CALM
+    for minute, observed in enumerate([900.0, 8200.0, 960.0]):
+        condition, _ = advance(RULE, condition, replace(score(minute, TERRIBLE), observed=observed), SUBJECT)
+    assert condition.alert is not None
+    assert condition.alert.annotations["observed"] == "8.2 k requests/second"
+
+
+def test_what_it_was_called_at_first_by_the_values_before_it_is_called_at_its_end():
+    def history() -> np.ndarray:
+        return np.linspace(820.0, 1320.0, 60)  # it crept there, which no single point says
+
+    condition, kinds = CALM, []
+    for minute, value in enumerate([*[TERRIBLE] * 12, CALM_POINT, CALM_POINT]):
+        subject = replace(SUBJECT, history=history)
+        condition, changes = advance(RULE, condition, score(minute, value), subject)
+        kinds += [(each.status.value, each.annotations["kind"]) for each in changes]
+    assert kinds == [("firing", "trend"), ("resolved", "trend")]
 
 
 def test_three_terrible_minutes_page_and_two_calm_ones_resolve():

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import typer
 
-from aiops.cli.output import Format, end_partially, visible, write_table, write_text
+from aiops.cli.output import Format, end_partially, require_apart, visible, write_table, write_text
 from aiops.errors import ConfigError
 
 ROWS = [
@@ -78,6 +78,36 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"cannot write .*file/below"):
         write_text(tmp_path / "file" / "below", "text")
+
+
+@pytest.mark.parametrize("read", ["traces", "traces/shop.csv", "traces/below/../shop.csv", "policy.yaml"])
+def test_what_is_read_is_not_written_over(read, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "traces" / "below").mkdir(parents=True)
+    (tmp_path / "traces" / "shop.csv").write_text("timestamp,value\n1790000000,1\n1790000060,2\n")
+    (tmp_path / "policy.yaml").write_text("bounds: {maxReplicas: 4}\n")
+
+    lost = tmp_path / ("policy.yaml" if read == "policy.yaml" else "traces/shop.csv")
+    with pytest.raises(ConfigError, match=f"{lost.name} is read by this command, and would be lost: write to another"):
+        require_apart([read], None, lost)
+
+
+def test_what_is_not_telemetry_may_be_written_into_the_folder_that_is_read(tmp_path):
+    (tmp_path / "old.csv").write_text("timestamp,replicas,reason\n1790000000,1,NeededSoon\n")
+    (tmp_path / "plan.html").write_text("an earlier report")
+    require_apart(
+        [tmp_path, "http://localhost:9090"], *(tmp_path / name for name in ("old.csv", "new.csv", "plan.html"))
+    )
+
+
+def test_an_index_says_what_is_read(tmp_path):
+    for name in ("shop", "other"):
+        (tmp_path / f"{name}.csv").write_text("timestamp,value\n1790000000,1\n1790000060,2\n")
+    (tmp_path / "index.csv").write_text("name\nshop\n")
+    require_apart([tmp_path], tmp_path / "other.csv")
+    for lost in ("shop.csv", "index.csv"):
+        with pytest.raises(ConfigError, match=f"{lost} is read by this command"):
+            require_apart([tmp_path], tmp_path / lost)
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,28 @@ def traces(folder):
     return folder / "traces"
 
 
+def test_neither_the_policy_nor_the_history_is_written_over(traces):
+    policy, history = traces.parent / "quick.yaml", traces / "shop.csv"
+    before = policy.read_text(), history.read_text()
+
+    for arguments in (
+        ["policy", "simulate", policy, "--source", traces, "--scenario", policy],
+        ["policy", "simulate", policy, "--source", traces, "--output", history],
+        ["backtest", "scaling", "--source", traces, "--policy", policy, "--decisions", traces],
+    ):
+        said = CliRunner().invoke(app, list(map(str, arguments))).exception
+        assert isinstance(said, ConfigError), arguments
+        assert "is read by this command, and would be lost" in str(said)
+    assert (policy.read_text(), history.read_text()) == before
+
+
+def test_decisions_are_of_what_was(traces):
+    given = ["backtest", "scaling", "--source", traces, "--decisions", traces.parent / "out", "--what-if", "growth=2"]
+    said = CliRunner().invoke(app, list(map(str, given))).exception
+    assert isinstance(said, ConfigError)
+    assert "leave --what-if out" in str(said)
+
+
 def test_simulate_prints_each_change_and_its_story_is_played_as_it_was_told(traces):
     policy, story = traces.parent / "quick.yaml", traces.parent / "story.yaml"
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
+from aiops.detection.detector import Points
 from aiops.detection.fleet import FleetDetector
 from aiops.detection.fleet_clock import clocks_may_have_changed
 from aiops.detection.onset import Onsets
@@ -63,3 +64,20 @@ def test_a_morning_that_does_not_come_is_odd_even_then():
     values[gone] = 100.0 + np.random.default_rng(1).normal(0, 3, int(gone.sum()))
     said = FleetDetector().replay(at, values)[0]
     assert np.nanmin(said[gone]) < 1.0
+
+
+@pytest.mark.parametrize("weekend", ["2026-03-08", "2026-03-29"])
+def test_where_clocks_stay_as_they_are_the_day_keeps_its_place(weekend):
+    changed = datetime.fromisoformat(weekend).replace(tzinfo=UTC)
+    for seed in range(10):
+        at, values = office_days(changed - timedelta(days=10), 13, "UTC", seed)
+        detector = FleetDetector()
+        state = detector.start(1)
+        row = np.zeros(len(at), dtype=np.int64)
+        detector.learn(state, Points.unforecast(row, at, values))
+        before = detector.start(1)
+        old = at < epoch_seconds(changed - timedelta(days=1))
+        detector.learn(before, Points.unforecast(row[old], at[old], values[old]))
+        for hour in (7, 9, 17, 19):  # an hour before and after the edges of the day
+            slot = 4 * hour
+            assert state["slots"][0, slot] == pytest.approx(before["slots"][0, slot], abs=60), "an edge is 400"

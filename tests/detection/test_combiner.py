@@ -10,7 +10,7 @@ from aiops.detection.calibration import RAREST
 from aiops.detection.combiner import CombinedDetector, Combiner
 from aiops.detection.combiner_fit import Example, learn, lesson
 from aiops.detection.combiner_record import SAID_A_WEEK
-from aiops.detection.detector import Points
+from aiops.detection.detector import Explained, Points
 from aiops.detection.fleet import FleetDetector
 from aiops.errors import ConfigError, DataError
 
@@ -112,6 +112,18 @@ def test_asking_for_a_score_changes_nothing(combiner, unseen):
     assert said == detector.step(state, point)
 
 
+def test_it_says_what_the_views_of_the_fleet_detector_saw(combiner, unseen):
+    detector, fleet = CombinedDetector(combiner), FleetDetector()
+    state, below = detector.start(2), fleet.start(1)
+    rows = np.zeros(2500, dtype=np.int64)
+    detector.learn(state, Points.unforecast(rows + 1, unseen.at[:2500], unseen.values[:2500]))
+    fleet.learn(below, Points.unforecast(rows, unseen.at[:2500], unseen.values[:2500]))
+    assert isinstance(detector, Explained)
+    assert len(detector.contributions(state, 1)) == 5
+    assert detector.contributions(state, 1) == fleet.contributions(below, 0)
+    assert detector.contributions(state, 0) == ()
+
+
 def test_alerts_a_week_are_what_unseen_groups_gave(lessons):
     """Labels are drawn by lot: the combiner must say that its word is worth little, not that all is rare."""
     random = np.random.default_rng(0)
@@ -189,6 +201,8 @@ BROKEN = {
     "fewer thresholds": (_with(["trees", "threshold"], [0.5]), "leads nowhere"),
     "an infinite leaf": (_with(["trees", "leaves", 0], float("inf")), "finite"),
     "a text": (_with(["trees", "leaves", 0], "1"), "finite"),
+    "a node beyond all numbers": (_with(["trees", "roots", 0], 10**30), "no int32"),
+    "a leaf beyond all numbers": (_with(["trees", "leaves", 0], 10**400), "no float64"),
     "half a node": (_with(["trees", "feature", 0], 0.5), "no int32"),
     "knots that fall": (_with(["knots", 0], 1e9), "increase"),
     "no trees": (_with(["trees"], {}), "no combiner"),

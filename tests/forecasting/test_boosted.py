@@ -108,6 +108,14 @@ def test_holt_winters_answers_until_trees_have_learnt_and_erred():
     assert not same[288 * 3 :].any()
 
 
+def test_a_window_that_never_ended_teaches_nothing(monkeypatch):
+    taught = []
+    monkeypatch.setattr("aiops.forecasting.boosted.grow", lambda *lesson: taught.append(lesson))
+    values = with_bursts(288 * 4)
+    window_forecaster("boosted").window_maximum(series(values), np.arange(288 * 4), 288 * 9, LEVELS[2:3])
+    assert not taught
+
+
 def test_a_live_service_asks_one_by_one_and_gets_what_the_batch_got():
     values = with_bursts(288 * 6)
     whole = window_forecaster("boosted").window_maximum(series(values), np.arange(288 * 5, 288 * 6), 2, LEVELS)

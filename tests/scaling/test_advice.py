@@ -38,6 +38,7 @@ def test_the_defaults_are_not_risky(spec) -> None:
             {"stabilizationWindow": "1m", "lookAhead": "0s"},
             "lookAhead and stabilizationWindow, 1m at the most, are shorter than forecast.window (4m)",
         ),
+        ("behavior.scaleDown.lookAhead", "7h", "replicas stay for what is expected within 7 h, and hardly ever go"),
         ("behavior.scaleDown.tolerance", 0.5, "up to 50% of the replicas stay without need"),
         ("behavior.scaleDown.tolerance", 0.3, "at maxReplicas 40 more than 12 have to be idle before any go"),
         ("bounds", {"minReplicas": 5, "maxReplicas": 5}, "minReplicas is maxReplicas"),

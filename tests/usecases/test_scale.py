@@ -1,7 +1,7 @@
 """One scaling turn against ports: what is read, decided and applied, and what happens when something is missing."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -39,6 +39,15 @@ class Target:
         self.replicas = desired
 
 
+class Forgetful:
+    """Knows what the window brings, and not what comes after."""
+
+    async def peak(self, asked, now):
+        if asked.window > timedelta(minutes=4):
+            raise UpstreamUnavailableError("no answer from the service")
+        return Peak(value=100.0, cutoff=now - MINUTE, model="told")
+
+
 class DownSource:
     """A source that does not answer."""
 
@@ -69,6 +78,22 @@ def test_a_floor_is_raised_to_what_the_forecast_needs():
     assert 19 <= found.decision.wanted <= 23
     assert target.applied == [found.decision.desired]
     assert found.decision.desired > 5
+
+
+def test_without_a_forecast_to_look_ahead_nothing_goes_and_why_is_said():
+    target, policy = (
+        Target(replicas=40),
+        ScalingPolicy(bounds=Bounds(max_replicas=100), load=Load(capacity_per_replica=50)),
+    )
+    asked, state = scale.DemandQuery(query="load", history=timedelta(days=3)), ScalingState()
+    for minute in range(8):  # longer than the stabilization window
+        now = NOW + minute * MINUTE
+        source = MemorySource([replace(demand(), start=START + minute * MINUTE)])
+        found = asyncio.run(scale.scale(source, target, Forgetful(), policy, asked, state, now))
+        state = found.state
+    assert (found.no_forecast, found.no_later) == ("", "no answer from the service")
+    assert (found.decision.desired, found.decision.reason) == (40, Reason.NEEDED_SOON)
+    assert found.decision.message.endswith("what may be needed soon after is not known")
 
 
 @pytest.mark.parametrize("mode", [Mode.SHADOW, Mode.RECOMMEND])
