@@ -328,13 +328,13 @@ def test_on_a_bursty_real_trace_a_forecast_leaves_less_unmet_than_the_hpa_at_the
         end=start + timedelta(days=3),
     )
 
-    plain = replay_hpa(case, Hpa(target=0.6))
+    plain = replay_hpa(case, Hpa(target=0.55))  # about as dear as ours, which looks ahead before it shrinks
     ours = replay(
         case, _sized(policy(scaleUp={"maxStepRatio": 1000}), case), window_forecaster("holt-winters"), Hpa(target=0.9)
     )
 
     assert 0.005 < plain.unmet_ratio < 0.05
-    assert ours.unmet_ratio < plain.unmet_ratio / 1.5
+    assert ours.unmet_ratio < plain.unmet_ratio / 3
     assert 1.0 < ours.cost_ratio < plain.cost_ratio * 1.05
 
 

@@ -41,7 +41,7 @@ def degraded(stage):
         within(20, lambda: stage.floor() == 5)
         assert stage.status()["phase"] == "Active"
         within(30, lambda: stage.status()["phase"] == "Degraded")
-        within(10, lambda: stage.floor() == 10, "present demand counts, at once")
+        within(10, lambda: stage.floor() == 11, "present demand counts, at once, and a tenth")
         within(10, lambda: "Degraded" in dict(stage.events()))
     return wrong
 
@@ -52,7 +52,7 @@ def test_forecasts_that_serve_worse_lose_their_say_over_a_restart(hurried):
     status = hurried.status()
     assert (status["effectiveMode"], status["reason"]) == ("Recommend", "ForecastUnskilled")
     with hurried.operator(forecasts=wrong):
-        stays(2, lambda: hurried.floor() == 10)
+        stays(2, lambda: hurried.floor() == 11)
         assert hurried.status()["phase"] == "Degraded"
         assert hurried.reason("ScalingActive") == "Reactive"
 
