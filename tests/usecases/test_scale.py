@@ -47,6 +47,9 @@ class Forgetful:
             raise UpstreamUnavailableError("no answer from the service")
         return Peak(value=100.0, cutoff=now - MINUTE, model="told")
 
+    async def exhaustion(self, asked, now):
+        raise UpstreamUnavailableError("no answer from the service")
+
 
 class DownSource:
     """A source that does not answer."""
