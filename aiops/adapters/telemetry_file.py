@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,12 @@ import pyarrow.parquet
 
 from aiops.errors import DataError
 from aiops.series import FloatArray, IntArray
+
+# Arrow would take SIGTERM and SIGINT for itself while it reads, and lose one that comes when it is nearly done. It
+# would also import pandas, where there is one, at its first conversion, and swallow the exit that a signal asks for.
+pa.enable_signal_handlers(False)
+with suppress(ImportError):
+    import pandas  # noqa: F401
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 _PEEK_BYTES = 1 << 16
